@@ -1,0 +1,99 @@
+# `make run` shows this machine's counters, `make test` passes the tests; both need Go alone.
+# `make help` lists all.
+
+BIN        := $(CURDIR)/bin
+COLLECTOR  := $(BIN)/otelcol-xfrm
+CONFIG     ?= distribution/config/terminal.yaml
+FUZZTIME   ?= 30s
+MODULES    := . e2e tools/lint tools/mdatagen tools/ocb tools/prometheus
+# Where the host has no C compiler the race detector is left out, aloud.
+CC_FOUND   := $(shell command -v $${CC:-gcc} 2>/dev/null || command -v cc 2>/dev/null)
+RACE       := $(if $(CC_FOUND),-race)
+
+.PHONY: help
+help: ## List the targets.
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 20
+
+.PHONY: run
+run: build ## Build the collector and show this machine's counters; Ctrl-C ends it.
+	@exec $(COLLECTOR) --config $(CONFIG)
+
+.PHONY: build
+build: $(COLLECTOR) ## Build the collector, bin/otelcol-xfrm, with the OpenTelemetry Collector Builder.
+
+SOURCES := go.mod $(shell find . -maxdepth 1 -name '*.go' ! -name '*_test.go') \
+	$(shell find internal -name '*.go' ! -name '*_test.go')
+
+$(COLLECTOR): distribution/manifest.yaml $(SOURCES) | $(BIN)/ocb
+	cd distribution && $(BIN)/ocb --config manifest.yaml --skip-compilation
+	cd distribution/build && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ .
+
+.PHONY: test
+test: ## Pass all tests of the receiver, with the race detector where there is a C compiler.
+ifeq ($(RACE),)
+	@echo 'NOTE: no C compiler found, the tests run without the race detector.'
+endif
+	$(if $(RACE),CGO_ENABLED=1) go test $(RACE) -count=1 ./...
+
+.PHONY: test-386
+test-386: ## Pass the tests as a 32-bit program (needs an amd64 or 386 kernel).
+	GOARCH=386 CGO_ENABLED=0 go test -count=1 ./...
+
+.PHONY: cross
+cross: ## Compile everything, tests included, for the other systems and architectures.
+	@for target in darwin/arm64 windows/amd64 freebsd/amd64 linux/386 linux/arm linux/arm64; do \
+		echo "go vet $$target"; \
+		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go vet ./... || exit 1; \
+	done
+
+.PHONY: fuzz
+fuzz: ## Fuzz the parser for FUZZTIME (30s).
+	go test ./internal/xfrmstat -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
+
+.PHONY: e2e
+e2e: build $(BIN)/prometheus ## Drop real packets in scratch network namespaces and follow them to OTLP and Prometheus (needs root, iproute2).
+	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus go test -count=1 -v ./...
+
+.PHONY: generate
+generate: $(BIN)/mdatagen ## Write again what mdatagen makes of metadata.yaml.
+	@# mdatagen takes the package's name from the folder's.
+	dir=$$(mktemp -d) && ln -s $(CURDIR) $$dir/xfrmreceiver && \
+		$(BIN)/mdatagen $$dir/xfrmreceiver/metadata.yaml; status=$$?; rm -r $$dir; exit $$status
+
+.PHONY: golden
+golden: ## Write the golden files again, after a change of the output that is meant.
+	go test . -run TestGolden -update
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint $(BIN)/gofumpt ## go vet, golangci-lint and gofumpt.
+	go vet ./... && (cd e2e && go vet ./...)
+	$(BIN)/golangci-lint run ./... && (cd e2e && $(BIN)/golangci-lint run ./...)
+	@unformatted=$$(git ls-files '*.go' ':!:*generated_*' | xargs $(BIN)/gofumpt -l) && \
+		{ [ -z "$$unformatted" ] || { echo "gofumpt would change:"; echo "$$unformatted"; exit 1; }; }
+
+.PHONY: format
+format: $(BIN)/gofumpt ## Format the Go files.
+	git ls-files -co --exclude-standard '*.go' ':!:*generated_*' | xargs $(BIN)/gofumpt -w
+
+.PHONY: tidy
+tidy: ## go mod tidy in every module.
+	@for module in $(MODULES); do (cd $$module && go mod tidy) || exit 1; done
+
+.PHONY: clean
+clean: ## Remove what the other targets built.
+	rm -rf bin distribution/build
+
+$(BIN)/ocb: tools/ocb/go.mod
+	cd tools/ocb && go build -o $@ go.opentelemetry.io/collector/cmd/builder
+
+$(BIN)/mdatagen: tools/mdatagen/go.mod
+	cd tools/mdatagen && go build -o $@ go.opentelemetry.io/collector/cmd/mdatagen
+
+$(BIN)/golangci-lint: tools/lint/go.mod
+	cd tools/lint && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(BIN)/gofumpt: tools/lint/go.mod
+	cd tools/lint && go build -o $@ mvdan.cc/gofumpt
+
+$(BIN)/prometheus: tools/prometheus/go.mod
+	cd tools/prometheus && go build -o $@ github.com/prometheus/prometheus/cmd/prometheus

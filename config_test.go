@@ -1,0 +1,66 @@
+package xfrmreceiver
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/confmaptest"
+
+	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
+)
+
+func loadConfig(t *testing.T, name string) (*Config, error) {
+	t.Helper()
+	conf, err := confmaptest.LoadConf(filepath.Join("testdata", "config.yaml"))
+	require.NoError(t, err)
+	sub, err := conf.Sub(component.NewIDWithName(metadata.Type, name).String())
+	require.NoError(t, err)
+	require.NotEmpty(t, conf.AllKeys())
+	cfg := newDefaultConfig()
+	if err := sub.Unmarshal(cfg); err != nil {
+		return nil, err
+	}
+	return cfg, confmap.Validate(cfg)
+}
+
+func TestDefaultConfig(t *testing.T) {
+	cfg := NewFactory().CreateDefaultConfig().(*Config)
+	require.NoError(t, confmap.Validate(cfg))
+	assert.Equal(t, time.Minute, cfg.CollectionInterval)
+	assert.Equal(t, time.Second, cfg.InitialDelay)
+	assert.True(t, cfg.Metrics.XfrmPacketDropped.Enabled)
+	loaded, err := loadConfig(t, "default")
+	require.NoError(t, err)
+	assert.Equal(t, cfg, loaded)
+}
+
+func TestConfigAllSettings(t *testing.T) {
+	cfg, err := loadConfig(t, "all")
+	require.NoError(t, err)
+	assert.Equal(t, 30*time.Second, cfg.CollectionInterval)
+	assert.Equal(t, time.Duration(0), cfg.InitialDelay)
+	assert.Equal(t, 10*time.Second, cfg.Timeout)
+	assert.Equal(t, "max", cfg.Metrics.XfrmPacketDropped.AggregationStrategy)
+	assert.Equal(t, []metadata.XfrmPacketDroppedMetricAttributeKey{"reason"}, cfg.Metrics.XfrmPacketDropped.EnabledAttributes)
+}
+
+func TestConfigErrors(t *testing.T) {
+	for name, says := range map[string][]string{
+		"negative":          {`"initial_delay": is -1s, expected zero or more`, `"collection_interval": requires positive value`, `"timeout": requires positive value`},
+		"unknown_key":       {"colection_interval"},
+		"unknown_attribute": {"doesn't have an attribute way, valid attributes: [direction, reason]"},
+		"unknown_strategy":  {`invalid aggregation strategy "median", valid strategies: [sum, avg, min, max]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := loadConfig(t, name)
+			for _, s := range says {
+				assert.ErrorContains(t, err, s)
+			}
+		})
+	}
+}

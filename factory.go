@@ -1,0 +1,31 @@
+package xfrmreceiver
+
+import (
+	"context"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/receiver"
+
+	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
+	"github.com/xfrmreceiver/xfrmreceiver/internal/netns"
+)
+
+// NewFactory returns the factory of receivers of type xfrm.
+//
+// Creating a receiver fails on systems other than Linux.
+func NewFactory() receiver.Factory {
+	return receiver.NewFactory(
+		metadata.Type,
+		func() component.Config { return newDefaultConfig() },
+		receiver.WithMetrics(createMetrics, metadata.MetricsStability),
+	)
+}
+
+func createMetrics(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
+	source, err := netns.NewSource(netns.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return newReceiver(set, cfg.(*Config), source, next)
+}

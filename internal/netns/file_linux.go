@@ -1,0 +1,104 @@
+package netns
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// statFile is the file's name in /proc/PID/net (net/xfrm/xfrm_proc.c).
+	statFile = "xfrm_stat"
+
+	// MaxFileSize bounds what is read of a file, in bytes. 32 counters take at
+	// most 1.5 KiB.
+	MaxFileSize = 64 << 10
+)
+
+var (
+	errEmpty    = errors.New("the file is empty, expected a line for each counter")
+	errTooLarge = fmt.Errorf("the file has more than %d bytes, expected a line for each counter", MaxFileSize)
+)
+
+// fileReader reads small files into a buffer that it keeps. It makes the system
+// calls itself: package os would register each descriptor with the poller and
+// allocate.
+type fileReader struct {
+	buf []byte
+}
+
+// read returns the content of the file at path, valid until the next call, and
+// its inode number. Errors name the path.
+func (r *fileReader) read(path string) (data []byte, inode uint64, err error) {
+	// O_NONBLOCK: opening a FIFO must not wait for its writer.
+	fd, err := openat(unix.AT_FDCWD, path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK)
+	if err != nil {
+		return nil, 0, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	data, inode, err = r.readFD(fd)
+	if err != nil {
+		return nil, inode, &fs.PathError{Op: "read", Path: path, Err: err}
+	}
+	return data, inode, nil
+}
+
+func (r *fileReader) readFD(fd int) ([]byte, uint64, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return nil, 0, err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, st.Ino, fmt.Errorf("is a %s, expected a regular file", fileType(st.Mode))
+	}
+	if r.buf == nil {
+		r.buf = make([]byte, 4<<10)
+	}
+	n := 0
+	for {
+		if n == len(r.buf) {
+			if n > MaxFileSize {
+				return nil, st.Ino, errTooLarge
+			}
+			r.buf = append(r.buf, make([]byte, min(2*n, MaxFileSize+1)-n)...)
+		}
+		got, err := unix.Read(fd, r.buf[n:])
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return nil, st.Ino, err
+		case got == 0 && n == 0:
+			return nil, st.Ino, errEmpty
+		case got == 0:
+			return r.buf[:n], st.Ino, nil
+		}
+		n += got
+	}
+}
+
+func openat(dir int, path string, flags int) (int, error) {
+	for {
+		fd, err := unix.Openat(dir, path, flags, 0)
+		if !errors.Is(err, unix.EINTR) {
+			return fd, err
+		}
+	}
+}
+
+func fileType(mode uint32) string {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFDIR:
+		return "directory"
+	case unix.S_IFIFO:
+		return "FIFO"
+	case unix.S_IFSOCK:
+		return "socket"
+	case unix.S_IFCHR, unix.S_IFBLK:
+		return "device"
+	default:
+		return "special file"
+	}
+}

@@ -1,0 +1,41 @@
+package xfrmreceiver
+
+import (
+	"context"
+
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/scraper"
+	"go.opentelemetry.io/collector/scraper/scraperhelper"
+
+	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
+)
+
+// xfrmReceiver is scraperhelper's controller, whose Shutdown ends a scrape that
+// is under way: the helper itself waits for its end.
+type xfrmReceiver struct {
+	receiver.Metrics
+	scraper *xfrmScraper
+}
+
+// Shutdown ends a scrape between two namespaces, without emitting any of it,
+// and waits for that.
+func (r *xfrmReceiver) Shutdown(ctx context.Context) error {
+	r.scraper.stop()
+	return r.Metrics.Shutdown(ctx)
+}
+
+func newReceiver(set receiver.Settings, cfg *Config, source source, next consumer.Metrics) (receiver.Metrics, error) {
+	s := newScraper(set, cfg, source)
+	metrics, err := scraper.NewMetrics(s.scrape)
+	if err != nil {
+		return nil, err
+	}
+	set.Logger = withoutScrapeErrors(set.Logger)
+	controller, err := scraperhelper.NewMetricsController(&cfg.ControllerConfig, set, next,
+		scraperhelper.AddMetricsScraper(metadata.Type, metrics))
+	if err != nil {
+		return nil, err
+	}
+	return &xfrmReceiver{Metrics: controller, scraper: s}, nil
+}
