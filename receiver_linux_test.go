@@ -304,6 +304,7 @@ func TestThisKernel(t *testing.T) {
 
 // bootTime is the kernel's own idea of it, to the second.
 func bootTime(t *testing.T) time.Time {
+	t.Helper()
 	stat, err := os.ReadFile("/proc/stat")
 	require.NoError(t, err)
 	_, rest, ok := strings.Cut(string(stat), "\nbtime ")

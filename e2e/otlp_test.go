@@ -1,0 +1,122 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+)
+
+// otlpSink is an independent OTLP receiver: a second collector that writes what
+// it gets into a file.
+type otlpSink struct {
+	t    *testing.T
+	file string
+}
+
+const otlpSinkConfig = `
+receivers:
+  otlp:
+    protocols:
+      grpc:
+        endpoint: 127.0.0.1:4317
+exporters:
+  file:
+    path: ${env:SINK_FILE}
+service:
+  telemetry:
+    metrics:
+      level: none
+  pipelines:
+    metrics:
+      receivers: [otlp]
+      exporters: [file]
+`
+
+// newOTLPSink starts the sink on 127.0.0.1:4317 of the namespace.
+func newOTLPSink(t *testing.T, ns *namespace) *otlpSink {
+	t.Helper()
+	sink := &otlpSink{t: t, file: filepath.Join(t.TempDir(), "otlp.json")}
+	cmd := ns.command(program(t, "OTELCOL_XFRM"), "--config", writeFile(t, "sink.yaml", otlpSinkConfig))
+	cmd.Env = append(os.Environ(), "SINK_FILE="+sink.file)
+	run(t, cmd)
+	return sink
+}
+
+// scrapes are all that arrived, each one scrape of the receiver.
+func (s *otlpSink) scrapes() []pmetric.Metrics {
+	s.t.Helper()
+	content, err := os.ReadFile(s.file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	require.NoError(s.t, err)
+	var all []pmetric.Metrics
+	for line := range bytes.Lines(content) {
+		if !bytes.HasSuffix(line, []byte("\n")) {
+			break // still being written
+		}
+		md, err := (&pmetric.JSONUnmarshaler{}).UnmarshalMetrics(line)
+		require.NoError(s.t, err)
+		if md.DataPointCount() > 0 {
+			all = append(all, md)
+		}
+	}
+	return all
+}
+
+// next waits for two further scrapes, so that the second began after the call.
+func (s *otlpSink) next() pmetric.Metrics {
+	s.t.Helper()
+	seen := len(s.scrapes())
+	var got []pmetric.Metrics
+	require.Eventually(s.t, func() bool {
+		got = s.scrapes()
+		return len(got) >= seen+2
+	}, 30*time.Second, 20*time.Millisecond, "no OTLP arrives")
+	return got[len(got)-1]
+}
+
+// series are the values of a scrape by resource attributes, direction and
+// reason, as "netns.name=a inbound/no_states".
+func series(t *testing.T, md pmetric.Metrics) map[string]int64 {
+	t.Helper()
+	got := map[string]int64{}
+	for _, rm := range md.ResourceMetrics().All() {
+		for _, sm := range rm.ScopeMetrics().All() {
+			for _, m := range sm.Metrics().All() {
+				require.Equal(t, "xfrm.packet.dropped", m.Name())
+				for _, dp := range m.Sum().DataPoints().All() {
+					key := labels(rm.Resource().Attributes()) + point(dp.Attributes())
+					require.NotContains(t, got, key, "two series are alike")
+					got[key] = dp.IntValue()
+				}
+			}
+		}
+	}
+	return got
+}
+
+func point(attributes pcommon.Map) string {
+	direction, _ := attributes.Get("direction")
+	reason, _ := attributes.Get("reason")
+	return direction.AsString() + "/" + reason.AsString()
+}
+
+func labels(attributes pcommon.Map) string {
+	var all []string
+	for key, value := range attributes.All() {
+		all = append(all, key+"="+value.AsString()+" ")
+	}
+	sort.Strings(all)
+	return strings.Join(all, "")
+}

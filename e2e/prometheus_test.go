@@ -1,0 +1,62 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/api"
+	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	"github.com/prometheus/common/model"
+	"github.com/stretchr/testify/require"
+)
+
+// prometheus is a real Prometheus server in a namespace.
+type prometheus struct {
+	t   *testing.T
+	api promv1.API
+}
+
+// newPrometheus starts Prometheus with the configuration, on 127.0.0.1:9090 of
+// the namespace.
+func newPrometheus(t *testing.T, ns *namespace, config string, flags ...string) *prometheus {
+	t.Helper()
+	args := append([]string{
+		program(t, "PROMETHEUS"),
+		"--config.file=" + writeFile(t, "prometheus.yaml", config),
+		"--storage.tsdb.path=" + filepath.Join(t.TempDir(), "data"),
+		"--web.listen-address=127.0.0.1:9090",
+		"--log.level=warn",
+	}, flags...)
+	run(t, ns.command(args...))
+	client, err := api.NewClient(api.Config{Address: "http://127.0.0.1:9090", Client: ns.client()})
+	require.NoError(t, err)
+	p := &prometheus{t: t, api: promv1.NewAPI(client)}
+	require.Eventually(t, func() bool {
+		_, err := p.api.Buildinfo(context.Background())
+		return err == nil
+	}, 30*time.Second, 50*time.Millisecond, "Prometheus does not start")
+	return p
+}
+
+// query evaluates an expression now.
+func (p *prometheus) query(expression string) model.Vector {
+	p.t.Helper()
+	got, _, err := p.api.Query(context.Background(), expression, time.Now())
+	require.NoError(p.t, err)
+	return got.(model.Vector)
+}
+
+// series are the values of xfrm_packet_dropped_total by direction and reason.
+func (p *prometheus) series() map[string]int64 {
+	p.t.Helper()
+	got := map[string]int64{}
+	for _, sample := range p.query("xfrm_packet_dropped_total") {
+		key := fmt.Sprintf("%s/%s", sample.Metric["direction"], sample.Metric["reason"])
+		require.NotContains(p.t, got, key)
+		got[key] = int64(sample.Value)
+	}
+	return got
+}

@@ -1,0 +1,40 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+)
+
+// skip skips a test that cannot run here, and fails it in CI, where all can.
+func skip(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal("in CI nothing skips: ", why)
+	}
+	t.Skip(why)
+}
+
+// requireRoot skips where namespaces cannot be made.
+func requireRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		skip(t, "needs root, to make network namespaces")
+	}
+	if _, err := exec.LookPath("ip"); err != nil {
+		skip(t, "needs ip of iproute2 (apt-get install iproute2)")
+	}
+	if _, err := os.Stat("/proc/net/xfrm_stat"); err != nil {
+		skip(t, "needs a kernel with CONFIG_XFRM_STATISTICS: "+err.Error())
+	}
+}
+
+// program returns the path of a binary that the Makefile built.
+func program(t *testing.T, variable string) string {
+	t.Helper()
+	path := os.Getenv(variable)
+	if path == "" {
+		skip(t, variable+" is not set; run `make e2e`")
+	}
+	return path
+}
