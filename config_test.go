@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 
 	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
+	"github.com/xfrmreceiver/xfrmreceiver/internal/netns"
 )
 
 func loadConfig(t *testing.T, name string) (*Config, error) {
@@ -45,14 +46,34 @@ func TestConfigAllSettings(t *testing.T) {
 	assert.Equal(t, 30*time.Second, cfg.CollectionInterval)
 	assert.Equal(t, time.Duration(0), cfg.InitialDelay)
 	assert.Equal(t, 10*time.Second, cfg.Timeout)
+	assert.Equal(t, "/hostfs", cfg.RootPath)
+	assert.True(t, cfg.OmitZero)
+	assert.Equal(t, netns.Options{
+		Root: "/hostfs", Processes: true,
+		Named: netns.Named{
+			Include: []string{"vpn-*", "!not-special"}, Exclude: []string{"*-test"},
+			Directories: []string{"/run/netns", "/run/docker/netns"},
+		},
+	}, cfg.sourceOptions())
 	assert.Equal(t, "max", cfg.Metrics.XfrmPacketDropped.AggregationStrategy)
 	assert.Equal(t, []metadata.XfrmPacketDroppedMetricAttributeKey{"reason"}, cfg.Metrics.XfrmPacketDropped.EnabledAttributes)
 }
 
 func TestConfigErrors(t *testing.T) {
 	for name, says := range map[string][]string{
-		"negative":          {`"initial_delay": is -1s, expected zero or more`, `"collection_interval": requires positive value`, `"timeout": requires positive value`},
-		"unknown_key":       {"colection_interval"},
+		"negative":    {`"initial_delay": is -1s, expected zero or more`, `"collection_interval": requires positive value`, `"timeout": requires positive value`},
+		"unknown_key": {"colection_interval"},
+		"all_values_at_once": {
+			`"root_path": "hostfs" is relative, expected an absolute path`,
+			`"initial_delay": is -1s`,
+			`network_namespaces::named`,
+			`"include": "[" is no pattern`,
+			`"exclude": "a[" is no pattern`,
+			`"directories": "run/netns" is relative`,
+			`"resource_attributes::netns.name::enabled": is false, expected true while "network_namespaces::named" is set`,
+			`"resource_attributes::process.pid::enabled": is false, expected true while "network_namespaces::processes" is set`,
+		},
+		"no_directories":    {`"directories": is empty, expected at least one, for example /run/netns`},
 		"unknown_attribute": {"doesn't have an attribute way, valid attributes: [direction, reason]"},
 		"unknown_strategy":  {`invalid aggregation strategy "median", valid strategies: [sum, avg, min, max]`},
 	} {

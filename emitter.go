@@ -23,6 +23,7 @@ import (
 type emitter struct {
 	builder       *metadata.MetricsBuilder
 	metric        metadata.XfrmPacketDroppedMetricConfig
+	omitZero      bool
 	withDirection bool
 	withReason    bool
 	points        []point
@@ -43,6 +44,7 @@ func newEmitter(cfg *Config, set receiver.Settings) *emitter {
 	return &emitter{
 		builder:       metadata.NewMetricsBuilder(cfg.MetricsBuilderConfig, set),
 		metric:        metric,
+		omitZero:      cfg.OmitZero,
 		withDirection: slices.Contains(metric.EnabledAttributes, metadata.XfrmPacketDroppedMetricAttributeKeyDirection),
 		withReason:    slices.Contains(metric.EnabledAttributes, metadata.XfrmPacketDroppedMetricAttributeKeyReason),
 	}
@@ -54,17 +56,41 @@ func (e *emitter) add(md pmetric.Metrics, ns *netns.Namespace, counters []xfrmst
 		return
 	}
 	e.aggregate(counters)
+	if e.omitZero {
+		e.points = slices.DeleteFunc(e.points, func(p point) bool { return p.value == 0 })
+		if len(e.points) == 0 {
+			return
+		}
+	}
 
 	// One point makes the builder emit the metric, unless the filters of the
 	// resource attributes drop the resource.
 	e.builder.RecordXfrmPacketDroppedDataPoint(now, 0, metadata.AttributeDirectionUnknown, "")
-	emitted := e.builder.Emit()
+	emitted := e.builder.Emit(metadata.WithResource(e.resource(ns)))
 	if emitted.ResourceMetrics().Len() == 0 {
 		return
 	}
 	metric := emitted.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0)
 	e.fill(metric.Sum().DataPoints(), notAfter(ns.Start, now), now)
 	emitted.ResourceMetrics().MoveAndAppendTo(md.ResourceMetrics())
+}
+
+// resource is what tells the namespace apart; the main one stays bare.
+func (e *emitter) resource(ns *netns.Namespace) pcommon.Resource {
+	rb := e.builder.NewResourceBuilder()
+	if ns.Name != "" {
+		rb.SetNetnsName(ns.Name)
+	}
+	if ns.PodUID != "" {
+		rb.SetK8sPodUID(ns.PodUID)
+	}
+	if ns.ContainerID != "" {
+		rb.SetContainerID(ns.ContainerID)
+	}
+	if ns.PID != 0 {
+		rb.SetProcessPid(int64(ns.PID))
+	}
+	return rb.Emit()
 }
 
 // aggregate leaves in e.points what the user's attributes and

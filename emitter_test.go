@@ -44,6 +44,12 @@ func TestEmitterAgreesWithGeneratedBuilder(t *testing.T) {
 	now := pcommon.NewTimestampFromTime(time.Now())
 	ns := &netns.Namespace{Start: now.AsTime().Add(-time.Hour)}
 	counters := someCounters()
+	zeroes := someCounters()
+	for i := range zeroes {
+		if i%3 != 0 {
+			zeroes[i].Value = 0
+		}
+	}
 	for _, enabled := range []bool{true, false} {
 		for _, attributes := range [][]metadata.XfrmPacketDroppedMetricAttributeKey{
 			{direction, reason}, {reason, direction}, {direction}, {reason}, {},
@@ -58,22 +64,38 @@ func TestEmitterAgreesWithGeneratedBuilder(t *testing.T) {
 					cfg.Metrics.XfrmPacketDropped.EnabledAttributes = attributes
 					cfg.Metrics.XfrmPacketDropped.AggregationStrategy = strategy
 					require.NoError(t, cfg.Metrics.XfrmPacketDropped.Validate())
-					set := receivertest.NewNopSettings(metadata.Type)
+					want := record(cfg, ns, counters, now)
+					assert.Equal(t, enabled, want.DataPointCount() > 0)
+					require.NoError(t, pmetrictest.CompareMetrics(want, emit(cfg, ns, counters, now)))
 
-					builder := metadata.NewMetricsBuilder(cfg.MetricsBuilderConfig, set)
-					for _, c := range counters {
-						builder.RecordXfrmPacketDroppedDataPoint(now, c.Value, generatedDirection[c.Name.Direction], c.Name.Reason)
-					}
-					want := builder.Emit(metadata.WithStartTimeOverride(pcommon.NewTimestampFromTime(ns.Start)))
-
-					got := pmetric.NewMetrics()
-					newEmitter(cfg, set).add(got, ns, counters, now)
-					assert.Equal(t, enabled, got.DataPointCount() > 0)
-					require.NoError(t, pmetrictest.CompareMetrics(want, got))
+					// With omit_zero the same, less the points that are zero.
+					cfg.OmitZero = true
+					want = record(cfg, ns, zeroes, now)
+					want.ResourceMetrics().RemoveIf(func(rm pmetric.ResourceMetrics) bool {
+						dps := rm.ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints()
+						dps.RemoveIf(func(dp pmetric.NumberDataPoint) bool { return dp.IntValue() == 0 })
+						return dps.Len() == 0
+					})
+					require.NoError(t, pmetrictest.CompareMetrics(want, emit(cfg, ns, zeroes, now)))
 				})
 			}
 		}
 	}
+}
+
+// record makes the metrics with the generated builder.
+func record(cfg *Config, ns *netns.Namespace, counters []xfrmstat.Counter, now pcommon.Timestamp) pmetric.Metrics {
+	builder := metadata.NewMetricsBuilder(cfg.MetricsBuilderConfig, receivertest.NewNopSettings(metadata.Type))
+	for _, c := range counters {
+		builder.RecordXfrmPacketDroppedDataPoint(now, c.Value, generatedDirection[c.Name.Direction], c.Name.Reason)
+	}
+	return builder.Emit(metadata.WithStartTimeOverride(pcommon.NewTimestampFromTime(ns.Start)))
+}
+
+func emit(cfg *Config, ns *netns.Namespace, counters []xfrmstat.Counter, now pcommon.Timestamp) pmetric.Metrics {
+	md := pmetric.NewMetrics()
+	newEmitter(cfg, receivertest.NewNopSettings(metadata.Type)).add(md, ns, counters, now)
+	return md
 }
 
 func TestEmitterSumStopsAtLargestValue(t *testing.T) {

@@ -23,9 +23,10 @@ func NewFactory() receiver.Factory {
 }
 
 func createMetrics(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Metrics) (receiver.Metrics, error) {
-	source, err := netns.NewSource(netns.Options{})
+	config := cfg.(*Config)
+	source, err := netns.NewSource(config.sourceOptions())
 	if err != nil {
 		return nil, err
 	}
-	return newReceiver(set, cfg.(*Config), source, next)
+	return newReceiver(set, config, source, next)
 }

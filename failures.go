@@ -6,6 +6,7 @@ import (
 
 	"go.opentelemetry.io/collector/scraper/scrapererror"
 
+	"github.com/xfrmreceiver/xfrmreceiver/internal/netns"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/xfrmstat"
 )
 
@@ -19,43 +20,95 @@ type failure struct {
 	points int
 }
 
-// failures are what went wrong in one scrape.
-type failures []failure
+// failures collects what went wrong in one scrape.
+type failures struct {
+	all []failure
+	// shared are failures that strike many namespaces for one cause.
+	shared []shared
+}
+
+// shared is a failure of many namespaces.
+type shared struct {
+	cause error
+	// first is the first of them.
+	first      string
+	namespaces int
+	points     int
+}
 
 // maxShownFailures bounds the text where hundreds of namespaces fail.
 const maxShownFailures = 10
 
-func (f *failures) add(one failure) {
-	if one.key == "" {
-		one.key = one.err.Error()
+// sharedCauses are the causes that are told once for all namespaces, and how to
+// be rid of them.
+var sharedCauses = map[error]string{
+	netns.ErrNotPermitted: "; give the collector that capability, or find the namespaces by " +
+		"network_namespaces::processes, which needs none",
+	netns.ErrHidden: "; network namespaces in which only such processes live are missing: mount proc without hidepid, " +
+		"or give the collector the group of its gid option",
+	netns.ErrUnread: "; raise timeout, or read fewer namespaces",
+}
+
+// ofNamespace adds that a namespace, found at file, could not be read.
+func (f *failures) ofNamespace(file string, err error, points int) {
+	for cause := range sharedCauses {
+		if errors.Is(err, cause) {
+			f.share(file, cause, points)
+			return
+		}
 	}
-	*f = append(*f, one)
+	f.all = append(f.all, failure{err: err, key: err.Error(), points: points})
+}
+
+func (f *failures) share(file string, cause error, points int) {
+	for i := range f.shared {
+		if f.shared[i].cause == cause { //nolint:errorlint // the cause itself, not what wraps it
+			f.shared[i].namespaces++
+			f.shared[i].points += points
+			return
+		}
+	}
+	f.shared = append(f.shared, shared{cause: cause, first: file, namespaces: 1, points: points})
+}
+
+// badLines adds that some lines of a file gave no counter.
+func (f *failures) badLines(file string, bad *xfrmstat.BadLines) {
+	f.all = append(f.all, failure{
+		err:    fmt.Errorf("%s: %w", file, bad),
+		key:    file + ": " + bad.Key(),
+		points: bad.Count,
+	})
+}
+
+// list returns all failures, those that many namespaces share as one each.
+func (f *failures) list() []failure {
+	list := f.all
+	for _, s := range f.shared {
+		err := fmt.Errorf("%s: %w%s", s.first, s.cause, sharedCauses[s.cause])
+		if s.namespaces > 1 {
+			err = fmt.Errorf("%s and %d more: %w%s", s.first, s.namespaces-1, s.cause, sharedCauses[s.cause])
+		}
+		list = append(list, failure{err: err, key: s.cause.Error(), points: s.points})
+	}
+	return list
 }
 
 // asError returns nil, or one partial error with the number of missing points:
 // scraperhelper counts as errored only what is reported as partial.
-func (f failures) asError() error {
-	if len(f) == 0 {
+func asError(failed []failure) error {
+	if len(failed) == 0 {
 		return nil
 	}
 	var errs []error
 	points := 0
-	for i, one := range f {
+	for i, one := range failed {
 		points += one.points
 		if i < maxShownFailures {
 			errs = append(errs, one.err)
 		}
 	}
-	if more := len(f) - len(errs); more > 0 {
+	if more := len(failed) - len(errs); more > 0 {
 		errs = append(errs, fmt.Errorf("and %d more failures", more))
 	}
 	return scrapererror.NewPartialScrapeError(errors.Join(errs...), points)
-}
-
-func badLines(file string, bad *xfrmstat.BadLines) failure {
-	return failure{
-		err:    fmt.Errorf("%s: %w", file, bad),
-		key:    file + ": " + bad.Key(),
-		points: bad.Count,
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -22,6 +23,10 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netns"
 )
+
+// The main goroutine keeps the main thread to itself: tests throw threads away,
+// which that one cannot be.
+func init() { runtime.LockOSThread() }
 
 // harness is a running receiver and all that comes out of it.
 type harness struct {

@@ -27,7 +27,7 @@ func (r *xfrmReceiver) Shutdown(ctx context.Context) error {
 
 func newReceiver(set receiver.Settings, cfg *Config, source source, next consumer.Metrics) (receiver.Metrics, error) {
 	s := newScraper(set, cfg, source)
-	metrics, err := scraper.NewMetrics(s.scrape)
+	metrics, err := scraper.NewMetrics(s.scrape, scraper.WithStart(s.start))
 	if err != nil {
 		return nil, err
 	}

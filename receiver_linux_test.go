@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -193,6 +194,10 @@ func TestPermissionDenied(t *testing.T) {
 	proc := newFakeProc(t)
 	proc.write("XfrmInError\t1\n")
 	require.NoError(t, os.Chmod(proc.file(), 0o600))
+	// The directories above are open to all; only the file is not.
+	for dir := proc.dir; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+		require.NoError(t, os.Chmod(dir, 0o755))
+	}
 	core, logs := observer.New(zapcore.DebugLevel)
 	set := receivertest.NewNopSettings(metadata.Type)
 	set.Logger = zap.New(core)
@@ -317,6 +322,8 @@ func bootTime(t *testing.T) time.Time {
 
 // blockingSource is in the middle of a scrape until its context ends.
 type blockingSource struct{ entered chan struct{} }
+
+func (*blockingSource) Check() error { return nil }
 
 func (s *blockingSource) Visit(ctx context.Context, visit func(netns.Reading)) error {
 	visit(netns.Reading{Namespace: &netns.Namespace{}, File: "x", Data: []byte("XfrmInError\t1\n")})

@@ -15,11 +15,17 @@ type scrapeLog struct {
 	logger   *zap.Logger
 	failing  map[string]error
 	missing  map[string]bool
+	notes    map[string]bool
 	newNames map[string]bool
 }
 
-// maxNewNames bounds the memory that a file of garbage can take.
-const maxNewNames = 100
+const (
+	// maxNewNames bounds the memory that a file of garbage can take.
+	maxNewNames = 100
+	// maxNotes bounds the memory that files which come and go can take; beyond
+	// it something may be said again.
+	maxNotes = 1000
+)
 
 func newScrapeLog(logger *zap.Logger) *scrapeLog {
 	return &scrapeLog{
@@ -27,12 +33,13 @@ func newScrapeLog(logger *zap.Logger) *scrapeLog {
 		logger:   logger.WithOptions(zap.AddStacktrace(zapcore.DPanicLevel)),
 		failing:  make(map[string]error),
 		missing:  make(map[string]bool),
+		notes:    make(map[string]bool),
 		newNames: make(map[string]bool),
 	}
 }
 
 // report compares the failures of this scrape with those of the last.
-func (l *scrapeLog) report(now failures) {
+func (l *scrapeLog) report(now []failure) {
 	before := l.failing
 	if len(now) == 0 && len(before) == 0 {
 		return
@@ -91,6 +98,32 @@ func (l *scrapeLog) statisticsFound(file string) {
 	}
 	delete(l.missing, file)
 	l.logger.Info("The kernel's XFRM statistics have appeared", zap.String("file", file))
+}
+
+// skipped notes a file among the named namespaces that is none.
+func (l *scrapeLog) skipped(file string, err error) {
+	if l.first(file) {
+		l.logger.Debug("Skipped: "+err.Error(), zap.String("file", file))
+	}
+}
+
+// directoryMissing notes that a directory of named namespaces is not there yet.
+func (l *scrapeLog) directoryMissing(directory string, err error) {
+	if l.first(directory) {
+		l.logger.Info("There are no named network namespaces yet: "+err.Error()+
+			"; in a container, mount it with HostToContainer (rslave) propagation", zap.String("directory", directory))
+	}
+}
+
+func (l *scrapeLog) first(key string) bool {
+	if l.notes[key] {
+		return false
+	}
+	if len(l.notes) >= maxNotes {
+		clear(l.notes)
+	}
+	l.notes[key] = true
+	return true
 }
 
 // newCounter tells of a counter that the receiver forwards without knowing it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver"
@@ -14,8 +15,11 @@ import (
 )
 
 // source reads xfrm_stat in every namespace that is asked for and hands each to
-// visit. It returns an error only if it was ended before it had read them all.
+// visit.
 type source interface {
+	// Check fails if what the configuration names is not there at the start.
+	Check() error
+	// Visit returns an error only if ctx ended it before it had read them all.
 	Visit(ctx context.Context, visit func(netns.Reading)) error
 }
 
@@ -28,7 +32,7 @@ type xfrmScraper struct {
 	counters []xfrmstat.Counter
 	emitter  *emitter
 	log      *scrapeLog
-	// points is how many points a namespace gave the last time.
+	// points is how many points each namespace gave the last time it was read.
 	points map[*netns.Namespace]int
 
 	stopping context.Context
@@ -40,11 +44,12 @@ func newScraper(set receiver.Settings, cfg *Config, source source) *xfrmScraper 
 		source:  source,
 		emitter: newEmitter(cfg, set),
 		log:     newScrapeLog(set.Logger),
-		points:  make(map[*netns.Namespace]int),
 	}
 	s.stopping, s.cancel = context.WithCancelCause(context.Background())
 	return s
 }
+
+func (s *xfrmScraper) start(context.Context, component.Host) error { return s.source.Check() }
 
 // stop ends a scrape that is under way and lets no other begin.
 func (s *xfrmScraper) stop() { s.cancel(errShutdown) }
@@ -56,40 +61,65 @@ func (s *xfrmScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 	defer cancel(nil)
 	defer context.AfterFunc(s.stopping, func() { cancel(errShutdown) })()
 
-	md := pmetric.NewMetrics()
-	var failed failures
-	err := s.source.Visit(ctx, func(r netns.Reading) { s.visit(md, r, &failed) })
+	run := scrapeRun{
+		xfrmScraper: s,
+		metrics:     pmetric.NewMetrics(),
+		points:      make(map[*netns.Namespace]int, len(s.points)),
+	}
+	err := s.source.Visit(ctx, run.visit)
 	if errors.Is(err, errShutdown) {
 		return pmetric.NewMetrics(), err
 	}
-	if err != nil {
-		failed.add(failure{err: err, points: 1})
+	s.points = run.points
+	failed := run.failures.list()
+	if err != nil && len(failed) == 0 {
+		failed = append(failed, failure{err: err, key: err.Error(), points: 1})
 	}
 	s.log.report(failed)
-	return md, failed.asError()
+	return run.metrics, asError(failed)
 }
 
-func (s *xfrmScraper) visit(md pmetric.Metrics, r netns.Reading, failed *failures) {
-	if errors.Is(r.Err, netns.ErrNoStatistics) {
-		s.log.statisticsMissing(r.File, r.Err)
-		return
-	}
-	if r.Err != nil {
-		failed.add(failure{err: r.Err, points: max(1, s.points[r.Namespace])})
-		return
-	}
-	s.log.statisticsFound(r.File)
+// scrapeRun is one scrape under way.
+type scrapeRun struct {
+	*xfrmScraper
+	metrics  pmetric.Metrics
+	failures failures
+	points   map[*netns.Namespace]int
+}
 
-	var bad *xfrmstat.BadLines
-	s.counters, bad = s.parser.Parse(s.counters[:0], r.Data)
-	if bad != nil {
-		failed.add(badLines(r.File, bad))
+func (r *scrapeRun) visit(reading netns.Reading) {
+	err := reading.Err
+	switch {
+	case err == nil:
+		r.parse(reading)
+	case errors.Is(err, netns.ErrNoStatistics):
+		r.log.statisticsMissing(reading.File, err)
+	case errors.Is(err, netns.ErrNoNamespace):
+		r.log.skipped(reading.File, err)
+	case errors.Is(err, netns.ErrNoDirectory):
+		r.log.directoryMissing(reading.File, err)
+	default:
+		// It keeps its number of points for as long as it cannot be read.
+		points := max(1, r.xfrmScraper.points[reading.Namespace])
+		if reading.Namespace != nil {
+			r.points[reading.Namespace] = points
+		}
+		r.failures.ofNamespace(reading.File, err, points)
 	}
-	for i := range s.counters {
-		if name := s.counters[i].Name; !name.Known {
-			s.log.newCounter(name)
+}
+
+func (r *scrapeRun) parse(reading netns.Reading) {
+	r.log.statisticsFound(reading.File)
+	var bad *xfrmstat.BadLines
+	r.counters, bad = r.parser.Parse(r.counters[:0], reading.Data)
+	if bad != nil {
+		r.failures.badLines(reading.File, bad)
+	}
+	for i := range r.counters {
+		if name := r.counters[i].Name; !name.Known {
+			r.log.newCounter(name)
 		}
 	}
-	s.points[r.Namespace] = len(s.counters)
-	s.emitter.add(md, r.Namespace, s.counters, pcommon.NewTimestampFromTime(time.Now()))
+	r.points[reading.Namespace] = len(r.counters)
+	r.emitter.add(r.metrics, reading.Namespace, r.counters, pcommon.NewTimestampFromTime(time.Now()))
 }

@@ -19,6 +19,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// The main goroutine keeps the main thread to itself: that one can't be thrown
+// away, and gives the process its /proc/self/net.
+func init() { runtime.LockOSThread() }
+
 // namespace is a named network namespace that a test made.
 type namespace struct {
 	t    *testing.T

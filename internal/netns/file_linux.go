@@ -3,7 +3,6 @@ package netns
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,20 +28,16 @@ type fileReader struct {
 	buf []byte
 }
 
-// read returns the content of the file at path, valid until the next call, and
-// its inode number. Errors name the path.
-func (r *fileReader) read(path string) (data []byte, inode uint64, err error) {
+// read returns the content of the file at path, relative to the directory dir,
+// valid until the next call, and its inode number. Errors are bare.
+func (r *fileReader) read(dir int, path string) (data []byte, inode uint64, err error) {
 	// O_NONBLOCK: opening a FIFO must not wait for its writer.
-	fd, err := openat(unix.AT_FDCWD, path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK)
+	fd, err := openat(dir, path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK)
 	if err != nil {
-		return nil, 0, &fs.PathError{Op: "open", Path: path, Err: err}
+		return nil, 0, err
 	}
 	defer unix.Close(fd)
-	data, inode, err = r.readFD(fd)
-	if err != nil {
-		return nil, inode, &fs.PathError{Op: "read", Path: path, Err: err}
-	}
-	return data, inode, nil
+	return r.readFD(fd)
 }
 
 func (r *fileReader) readFD(fd int) ([]byte, uint64, error) {
@@ -76,15 +71,6 @@ func (r *fileReader) readFD(fd int) ([]byte, uint64, error) {
 			return r.buf[:n], st.Ino, nil
 		}
 		n += got
-	}
-}
-
-func openat(dir int, path string, flags int) (int, error) {
-	for {
-		fd, err := unix.Openat(dir, path, flags, 0)
-		if !errors.Is(err, unix.EINTR) {
-			return fd, err
-		}
 	}
 }
 

@@ -1,94 +1,114 @@
 package netns
 
 import (
-	"bytes"
+	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// process is one process as /proc shows it.
-type process struct {
-	pid int
-	// start is the time since boot at which the process started, to 10 ms.
-	start time.Duration
-}
-
-// userHz is the unit of the times in /proc/PID/stat, fixed at 100 Hz on every
-// architecture that Go runs on (USER_HZ in include/asm-generic/param.h).
-const userHz = 100
-
-// bootTime is when the machine booted, by its own clock of now. It is computed
-// once for a Source, because steps of the clock must not move start timestamps.
-func bootTime() (time.Time, error) {
-	var up unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
-		return time.Time{}, fmt.Errorf("clock_gettime(CLOCK_BOOTTIME): %w", err)
+// sinceBoot is the clock in which /proc tells when a process started.
+func sinceBoot() (time.Duration, error) {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &now); err != nil {
+		return 0, fmt.Errorf("clock_gettime(CLOCK_BOOTTIME): %w", err)
 	}
-	return time.Now().Add(-time.Duration(up.Nano())), nil
+	return time.Duration(now.Nano()), nil
 }
 
-// oldestProcess finds the process that started first of those in the network
-// namespace whose xfrm_stat has this inode number.
-func oldestProcess(proc string, inode uint64) (oldest process, ok bool) {
-	entries, err := os.ReadDir(proc)
+// scan is what one walk over proc found.
+type scan struct {
+	// groups by the inode number of xfrm_stat, which tells living namespaces apart.
+	groups map[uint64]*group
+	// hidden are processes that could be seen and not read.
+	hidden int
+}
+
+// scanProcesses finds the namespaces in which visible processes live. A zombie
+// lives in none.
+func scanProcesses(ctx context.Context, h *host) (*scan, error) {
+	begun, err := sinceBoot()
 	if err != nil {
-		return process{}, false
+		return nil, err
 	}
-	for _, entry := range entries {
-		pid, err := strconv.Atoi(entry.Name())
-		if err != nil {
-			continue
+	pids, err := listProcesses(h)
+	if err != nil {
+		return nil, err
+	}
+	found := &scan{groups: make(map[uint64]*group)}
+	for _, pid := range pids {
+		if ctx.Err() != nil {
+			return nil, ErrUnread
 		}
 		var st unix.Stat_t
-		if unix.Stat(filepath.Join(proc, entry.Name(), "net", statFile), &st) != nil || st.Ino != inode {
+		err := unix.Fstatat(h.procFD, strconv.Itoa(pid)+"/net/"+statFile, &st, 0)
+		switch {
+		case err == nil:
+		case errors.Is(err, fs.ErrPermission):
+			found.hidden++
+			continue
+		default: // it has ended, or is a zombie
 			continue
 		}
-		start, err := processStart(proc, pid)
-		if err != nil {
-			continue
+		g := found.groups[st.Ino]
+		if g == nil {
+			g = &group{file: st.Ino, scanned: begun}
+			found.groups[st.Ino] = g
 		}
-		if !ok || start < oldest.start {
-			oldest, ok = process{pid: pid, start: start}, true
-		}
+		g.pids = append(g.pids, pid)
 	}
-	return oldest, ok
+	return found, nil
 }
 
-// processStart reads when a process started, since boot.
-func processStart(proc string, pid int) (time.Duration, error) {
-	path := filepath.Join(proc, strconv.Itoa(pid), "stat")
-	stat, err := os.ReadFile(path)
+// listProcesses returns the PIDs that can be seen, sorted.
+func listProcesses(h *host) ([]int, error) {
+	// A descriptor of its own, as each has one place in the directory.
+	fd, err := openat(h.procFD, ".", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC)
 	if err != nil {
-		return 0, err
+		return nil, &fs.PathError{Op: "open", Path: h.path(h.proc), Err: err}
 	}
-	start, err := parseProcessStart(stat)
+	dir := os.NewFile(uintptr(fd), h.path(h.proc))
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
 	if err != nil {
-		return 0, fmt.Errorf("%s: %w", path, err)
+		return nil, err
 	}
-	return start, nil
+	pids := make([]int, 0, len(names))
+	for _, name := range names {
+		if pid, err := strconv.Atoi(name); err == nil && pid > 0 {
+			pids = append(pids, pid)
+		}
+	}
+	slices.Sort(pids)
+	return pids, nil
 }
 
-// parseProcessStart takes starttime, field 22, out of a /proc/PID/stat
-// (proc_pid_stat(5)). The second field, the command in parentheses, can hold
-// blanks and parentheses itself, so counting starts behind its end.
-func parseProcessStart(stat []byte) (time.Duration, error) {
-	const fieldsAfterCommand = 22 - 3
-	end := bytes.LastIndexByte(stat, ')')
-	if end < 0 {
-		return 0, fmt.Errorf("expected a command in parentheses, found %.64q", stat)
-	}
-	fields := bytes.Fields(stat[end+1:])
-	if len(fields) <= fieldsAfterCommand {
-		return 0, fmt.Errorf("expected at least 22 fields, found %d", len(fields)+2)
-	}
-	ticks, err := strconv.ParseUint(string(fields[fieldsAfterCommand]), 10, 40)
+// start is when a process started, since boot; false if it has ended.
+func (h *host) start(pid int) (time.Duration, bool) {
+	content, err := h.readProcess(pid, "stat")
 	if err != nil {
-		return 0, fmt.Errorf("field 22, starttime: %w", err)
+		return 0, false
 	}
-	return time.Duration(ticks) * (time.Second / userHz), nil
+	start, err := parseProcessStart(content)
+	return start, err == nil
+}
+
+// cgroup is the pod and the container of a process.
+func (h *host) cgroup(pid int) (podUID, containerID string) {
+	content, err := h.readProcess(pid, "cgroup")
+	if err != nil {
+		return "", ""
+	}
+	return parseCgroup(content)
+}
+
+func (h *host) readProcess(pid int, name string) ([]byte, error) {
+	content, _, err := h.file.read(h.procFD, strconv.Itoa(pid)+"/"+name)
+	return content, err
 }

@@ -1,7 +1,6 @@
 package netns
 
 import (
-	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -9,33 +8,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-func TestParseProcessStart(t *testing.T) {
-	const rest = " S 1 2 3 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 12345 1 2 3\n"
-	for name, stat := range map[string]string{
-		"plain":            "42 (sleep)" + rest,
-		"parenthesis":      "42 (a) b)" + rest,
-		"looks like field": "42 (x) S 1 2 (y)" + rest,
-	} {
-		t.Run(name, func(t *testing.T) {
-			start, err := parseProcessStart([]byte(stat))
-			require.NoError(t, err)
-			assert.Equal(t, 123450*time.Millisecond, start)
-		})
-	}
-	for name, stat := range map[string]string{
-		"empty":      "",
-		"no command": "42 sleep S 1",
-		"too short":  "42 (sleep) S 1 2 3",
-		"no number":  "42 (sleep) S 1 2 3 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 x 1 2 3",
-		"negative":   "42 (sleep) S 1 2 3 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 -1 1 2 3",
-	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := parseProcessStart([]byte(stat))
-			require.Error(t, err)
-		})
-	}
-}
 
 func TestProcessStartOfAChild(t *testing.T) {
 	before := time.Now()
@@ -45,13 +17,16 @@ func TestProcessStartOfAChild(t *testing.T) {
 		_ = child.Process.Kill()
 		_ = child.Wait()
 	}()
-	boot, err := bootTime()
+	h, err := openHost("", "/proc")
 	require.NoError(t, err)
-	start, err := processStart("/proc", child.Process.Pid)
+	defer h.close()
+	now, err := sinceBoot()
 	require.NoError(t, err)
+	start, ok := h.start(child.Process.Pid)
+	require.True(t, ok)
 	// The kernel cuts to ticks of 10 ms.
-	assert.WithinDuration(t, before, boot.Add(start), 2*time.Second)
+	assert.WithinDuration(t, before, time.Now().Add(start-now), 2*time.Second)
 
-	_, err = processStart("/proc", 1<<30)
-	require.ErrorIs(t, err, os.ErrNotExist)
+	_, ok = h.start(1 << 30)
+	assert.False(t, ok)
 }

@@ -1,99 +1,251 @@
 package netns
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
-	"os"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// Options say which namespaces a Source reads.
-type Options struct {
-	// Proc is where proc is mounted; empty means /proc.
-	Proc string
-}
-
 // Source reads the namespaces that its Options name. It is not safe for
-// concurrent use, and keeps no descriptor between two calls of Visit.
+// concurrent use, and keeps no descriptor between two calls of Visit: an open
+// file would keep a deleted namespace alive.
 type Source struct {
-	proc string
+	opts Options
+	// boot is when the machine booted, by its own clock of now. It is computed
+	// once, because steps of the clock must not move start timestamps.
 	boot time.Time
 	main *Namespace
-	file fileReader
+	// mainFile is the inode number of the main namespace's file.
+	mainFile uint64
+	memory   *memory
+	file     fileReader
+	tourFile fileReader
 }
 
 // NewSource returns a Source. It reads nothing yet.
 func NewSource(opts Options) (*Source, error) {
-	boot, err := bootTime()
+	if opts.Proc == "" {
+		opts.Proc = "/proc"
+	}
+	up, err := sinceBoot()
 	if err != nil {
 		return nil, err
 	}
-	s := &Source{proc: opts.Proc, boot: boot}
-	if s.proc == "" {
-		s.proc = "/proc"
-	}
-	return s, nil
+	return &Source{opts: opts, boot: time.Now().Add(-up), memory: newMemory()}, nil
 }
 
-// Visit reads every namespace and hands each to visit. It stops between two
-// namespaces when ctx ends, and then returns the cause.
+// Check looks for what must be there at the start, and says how to get it.
+func (s *Source) Check() error {
+	if s.opts.Root == "" {
+		return nil
+	}
+	return checkRoot(s.opts.Root, s.opts.Proc)
+}
+
+// Visit reads every namespace, each once, and hands it to visit. When ctx ends it
+// stops between two namespaces, hands over those that it knows of with ErrUnread,
+// and returns the cause.
 func (s *Source) Visit(ctx context.Context, visit func(Reading)) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	visit(s.readMain())
+	h, err := openHost(s.opts.Root, s.opts.Proc)
+	if err != nil {
+		visit(Reading{Namespace: s.main, File: filepath.Join(s.opts.Root, s.opts.Proc), Err: err})
+		return nil
+	}
+	defer h.close()
+
+	reading := s.readMain(ctx, h)
+	visit(reading)
+	if !s.opts.Processes && len(s.opts.Named.Include) == 0 || errors.Is(reading.Err, ErrNoStatistics) {
+		return nil
+	}
+	return s.visitOthers(ctx, h, visit)
+}
+
+func (s *Source) visitOthers(ctx context.Context, h *host, visit func(Reading)) error {
+	binds, problems := s.listNamed(h)
+	groups, scanned := map[uint64]*group(nil), true
+	if s.opts.Processes {
+		var problem *Reading
+		groups, problem = s.listGroups(ctx, h)
+		if problem != nil {
+			problems = append(problems, *problem)
+		}
+		scanned = groups != nil
+	}
+	for _, problem := range problems {
+		visit(problem)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	delete(groups, s.mainFile)
+
+	s.memory.begin()
+	for _, b := range binds {
+		s.memory.markBind(b.id)
+	}
+	for _, g := range groups {
+		s.memory.markGroup(g, h)
+	}
+	if scanned {
+		s.memory.sweep()
+	}
+
+	s.visitNamed(ctx, h, binds, groups, visit)
+	s.visitGroups(ctx, h, groups, visit)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	return nil
 }
 
-// readMain reads the namespace that this process runs in. /proc/net leads to
-// that of the process's main thread, which never changes its namespace.
-func (s *Source) readMain() Reading {
-	path := filepath.Join(s.proc, "net", statFile)
-	data, inode, err := s.file.read(path)
-	if s.main == nil && err == nil {
-		s.main = &Namespace{Start: s.mainStart(inode)}
+func (s *Source) listNamed(h *host) ([]*bind, []Reading) {
+	if len(s.opts.Named.Include) == 0 {
+		return nil, nil
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		err = s.explainMissing(err)
-	}
-	return Reading{Namespace: s.main, File: path, Data: data, Err: err}
+	return listNamed(h, s.opts.Named)
 }
 
-// explainMissing tells a kernel without the statistics from a proc that is not
-// there.
-func (s *Source) explainMissing(err error) error {
-	dir := filepath.Join(s.proc, "net")
-	_, dirErr := os.Stat(dir)
-	switch {
-	case dirErr == nil:
-		return ErrNoStatistics
-	case errors.Is(dirErr, fs.ErrNotExist):
-		return fmt.Errorf("%w: expected proc at %s, mounted without subset=pid", err, s.proc)
-	default:
-		return dirErr
+// listGroups finds the namespaces of the processes; nil if that failed.
+func (s *Source) listGroups(ctx context.Context, h *host) (map[uint64]*group, *Reading) {
+	proc := h.path(h.proc)
+	found, err := scanProcesses(ctx, h)
+	if err != nil {
+		return nil, &Reading{File: proc, Err: err}
+	}
+	var st unix.Stat_t
+	if found.hidden > 0 || unix.Fstatat(h.procFD, "1", &st, 0) != nil && h.isProc() {
+		return found.groups, &Reading{File: proc, Err: ErrHidden}
+	}
+	return found.groups, nil
+}
+
+// visitNamed reads the named namespaces, and takes those out of groups.
+func (s *Source) visitNamed(ctx context.Context, h *host, binds []*bind,
+	groups map[uint64]*group, visit func(Reading),
+) {
+	if len(binds) == 0 {
+		return
+	}
+	t := startTour(ctx, h, &s.tourFile)
+	for batch := range slices.Chunk(binds, batchSize) {
+		t.read(batch)
+		for _, b := range batch {
+			s.visitBind(h, b, groups, visit)
+		}
+	}
+	if err := t.end(); err != nil {
+		visit(Reading{File: threadFile, Err: err})
 	}
 }
 
-// mainStart says since when the main namespace counts.
-func (s *Source) mainStart(inode uint64) time.Time {
-	if s.inInitialNamespace() {
-		return s.boot
+func (s *Source) visitBind(h *host, b *bind, groups map[uint64]*group, visit func(Reading)) {
+	path := h.path(b.path)
+	if b.err != nil {
+		reading := Reading{File: path, Err: b.err}
+		if r := s.memory.byBind[b.id]; r != nil {
+			reading.Namespace = &r.ns
+		}
+		if !errors.Is(b.err, fs.ErrNotExist) { // it has gone meanwhile
+			visit(reading)
+		}
+		return
 	}
-	oldest, ok := oldestProcess(s.proc, inode)
-	if !ok {
-		return time.Now()
+	if b.file == s.mainFile {
+		return
 	}
-	return s.boot.Add(oldest.start)
+	g := groups[b.file]
+	r := s.memory.named(b.id, b.file, g, b.name, b.path, h)
+	delete(groups, b.file)
+	if r.read == s.memory.scrape {
+		return // by another name, through a link
+	}
+	r.read = s.memory.scrape
+	visit(Reading{Namespace: &r.ns, File: path, Data: b.data})
 }
 
-// inInitialNamespace reports whether this process runs in the network namespace
-// that the kernel made at boot. Only there does net.core.netdev_max_backlog
-// exist (net_core_table in net/core/sysctl_net_core.c is registered for
-// init_net alone).
-func (s *Source) inInitialNamespace() bool {
-	_, err := os.Stat(filepath.Join(s.proc, "sys/net/core/netdev_max_backlog"))
-	return err == nil
+// visitGroups reads the namespaces of processes through one of them each.
+func (s *Source) visitGroups(ctx context.Context, h *host, groups map[uint64]*group, visit func(Reading)) {
+	for _, g := range s.inOrder(ctx, groups, h) {
+		if ctx.Err() != nil {
+			reading := Reading{File: h.path(h.proc), Err: ErrUnread}
+			if r := s.memory.byFile[g.file]; r != nil {
+				reading.Namespace = &r.ns
+			}
+			visit(reading)
+			continue
+		}
+		r, ok := s.memory.ofProcesses(g, s.boot, h)
+		if !ok {
+			continue
+		}
+		s.visitProcesses(h, g, r, visit)
+	}
+}
+
+// inOrder sorts the groups so that of new namespaces that would be called alike
+// the one with the oldest process comes first.
+func (s *Source) inOrder(ctx context.Context, groups map[uint64]*group, h *host) []*group {
+	type aged struct {
+		*group
+		oldest time.Duration
+	}
+	all := make([]aged, 0, len(groups))
+	for g := range maps.Values(groups) {
+		one := aged{group: g}
+		if s.memory.byFile[g.file] == nil && ctx.Err() == nil {
+			if oldest, ok := oldestOf(g.pids, h); ok {
+				one.oldest = oldest.start
+			}
+		}
+		all = append(all, one)
+	}
+	slices.SortFunc(all, func(a, b aged) int {
+		if a.oldest != b.oldest {
+			return cmp.Compare(a.oldest, b.oldest)
+		}
+		return cmp.Compare(a.pids[0], b.pids[0])
+	})
+	sorted := make([]*group, len(all))
+	for i := range all {
+		sorted[i] = all[i].group
+	}
+	return sorted
+}
+
+// visitProcesses reads through the process that proved which namespace it is,
+// else through the others. That all have ended, or left, is no error.
+func (s *Source) visitProcesses(h *host, g *group, r *record, visit func(Reading)) {
+	reading := Reading{Namespace: &r.ns}
+	for _, pid := range append([]int{r.witness.pid}, g.pids...) {
+		if pid == 0 {
+			continue
+		}
+		path := strconv.Itoa(pid) + "/net/" + statFile
+		data, inode, err := s.file.read(h.procFD, path)
+		switch {
+		case err == nil && inode == g.file:
+			reading.File, reading.Data, reading.Err = filepath.Join(h.path(h.proc), path), data, nil
+			visit(reading)
+			return
+		case err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH):
+			continue
+		}
+		reading.File = filepath.Join(h.path(h.proc), path)
+		reading.Err = &fs.PathError{Op: "read", Path: reading.File, Err: err}
+	}
+	if reading.Err != nil {
+		visit(reading)
+	}
 }

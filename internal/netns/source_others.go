@@ -8,12 +8,6 @@ import (
 	"runtime"
 )
 
-// Options say which namespaces a Source reads.
-type Options struct {
-	// Proc is where proc is mounted; empty means /proc.
-	Proc string
-}
-
 // Source exists on Linux only.
 type Source struct{}
 
@@ -21,6 +15,9 @@ type Source struct{}
 func NewSource(Options) (*Source, error) {
 	return nil, fmt.Errorf("reading XFRM statistics needs Linux, this is %s", runtime.GOOS)
 }
+
+// Check finds nothing wrong.
+func (*Source) Check() error { return nil }
 
 // Visit visits nothing.
 func (*Source) Visit(context.Context, func(Reading)) error { return nil }

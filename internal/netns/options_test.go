@@ -1,0 +1,33 @@
+package netns
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestNamedMatches(t *testing.T) {
+	n := Named{Include: []string{"vpn-*", "gw?", "!x", "[ab]c"}, Exclude: []string{"*-test"}}
+	for name, want := range map[string]bool{
+		"vpn-1": true, "vpn-": true, "vpn": false, "gw1": true, "gw12": false, "vpn-a-test": false,
+		"!x": true, "x": false, "ac": true, "cc": false, "": false,
+	} {
+		assert.Equal(t, want, n.matches(name), name)
+	}
+	assert.False(t, Named{}.matches("x"))
+}
+
+func TestNamedValidate(t *testing.T) {
+	assert.Empty(t, Named{}.Validate())
+	assert.Empty(t, Named{Include: []string{"*"}, Exclude: []string{"a[b-d]"}, Directories: []string{"/run/netns"}}.Validate())
+	err := errors.Join(Named{Include: []string{"[a", ""}, Exclude: []string{"\\"}, Directories: []string{"run/netns"}}.Validate()...)
+	for _, says := range []string{
+		`"include": "[a" is no pattern`, `"include": has an empty pattern`, `"exclude": "\\" is no pattern`,
+		`"directories": "run/netns" is relative, expected an absolute path`,
+	} {
+		require.ErrorContains(t, err, says)
+	}
+	assert.ErrorContains(t, errors.Join(Named{Exclude: []string{"a"}}.Validate()...), `"include": is empty while "exclude" is set`)
+}
