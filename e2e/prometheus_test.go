@@ -2,8 +2,8 @@ package e2e
 
 import (
 	"context"
-	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,14 +49,24 @@ func (p *prometheus) query(expression string) model.Vector {
 	return got.(model.Vector)
 }
 
+// seriesOf are the values of an expression by the given labels.
+func (p *prometheus) seriesOf(expression string, labels ...model.LabelName) map[string]int64 {
+	p.t.Helper()
+	got := map[string]int64{}
+	for _, sample := range p.query(expression) {
+		var key []string
+		for _, label := range labels {
+			key = append(key, string(sample.Metric[label]))
+		}
+		joined := strings.Join(key, "/")
+		require.NotContains(p.t, got, joined, "two series are alike")
+		got[joined] = int64(sample.Value)
+	}
+	return got
+}
+
 // series are the values of xfrm_packet_dropped_total by direction and reason.
 func (p *prometheus) series() map[string]int64 {
 	p.t.Helper()
-	got := map[string]int64{}
-	for _, sample := range p.query("xfrm_packet_dropped_total") {
-		key := fmt.Sprintf("%s/%s", sample.Metric["direction"], sample.Metric["reason"])
-		require.NotContains(p.t, got, key)
-		got[key] = int64(sample.Value)
-	}
-	return got
+	return p.seriesOf("xfrm_packet_dropped_total", "direction", "reason")
 }

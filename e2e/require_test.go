@@ -3,7 +3,10 @@ package e2e
 import (
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // skip skips a test that cannot run here, and fails it in CI, where all can.
@@ -38,3 +41,13 @@ func program(t *testing.T, variable string) string {
 	}
 	return path
 }
+
+// readStat returns the lines of this kernel's counters.
+func readStat(t *testing.T) []string {
+	t.Helper()
+	content, err := os.ReadFile("/proc/net/xfrm_stat")
+	require.NoError(t, err)
+	return strings.Split(strings.TrimSpace(string(content)), "\n")
+}
+
+func pid() int { return os.Getpid() }
