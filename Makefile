@@ -47,8 +47,9 @@ cross: ## Compile everything, tests included, for the other systems and architec
 	done
 
 .PHONY: fuzz
-fuzz: ## Fuzz the parser for FUZZTIME (30s).
+fuzz: ## Fuzz the parsers of counters and of cgroups, for FUZZTIME (30s) each.
 	go test ./internal/xfrmstat -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
+	go test ./internal/netns -run '^$$' -fuzz FuzzParseCgroup -fuzztime $(FUZZTIME)
 
 .PHONY: e2e
 e2e: build $(BIN)/prometheus ## Drop real packets in scratch network namespaces and follow them to OTLP and Prometheus (needs root, iproute2).

@@ -1,0 +1,115 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// validate lets the collector load configurations.
+func validate(t *testing.T, files ...string) {
+	t.Helper()
+	args := []string{"validate"}
+	for _, file := range files {
+		args = append(args, "--config", file)
+	}
+	out, err := exec.Command(program(t, "OTELCOL_XFRM"), args...).CombinedOutput()
+	assert.NoError(t, err, "%s", out)
+}
+
+// Every shipped configuration loads, alone or behind those that it is made for.
+func TestShippedConfigurations(t *testing.T) {
+	files, err := filepath.Glob(shipped("*.yaml"))
+	require.NoError(t, err)
+	var alone, overlays []string
+	for _, file := range files {
+		if strings.HasPrefix(filepath.Base(file), "to-") {
+			overlays = append(overlays, file)
+		} else {
+			alone = append(alone, file)
+		}
+	}
+	require.NotEmpty(t, alone)
+	require.NotEmpty(t, overlays)
+	for _, file := range alone {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			validate(t, file)
+			for _, overlay := range overlays {
+				validate(t, file, overlay)
+			}
+		})
+	}
+}
+
+var yamlBlock = regexp.MustCompile("(?ms)^```yaml *([a-z]*)\n(.*?)^```$")
+
+// rest completes a configuration that shows the receiver only.
+const rest = `
+exporters:
+  debug:
+    verbosity: basic
+service:
+  pipelines:
+    metrics:
+      receivers: [xfrm]
+      exporters: [debug]
+`
+
+// Every configuration in the documentation loads. Blocks of another kind say of
+// which behind the word yaml.
+func TestDocumentedConfigurations(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join("..", "docs", "*.md"))
+	require.NoError(t, err)
+	kinds := map[string]int{}
+	for _, page := range append(pages, filepath.Join("..", "README.md")) {
+		content, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, block := range yamlBlock.FindAllStringSubmatch(string(content), -1) {
+			kind, text := block[1], block[2]
+			kinds[kind]++
+			t.Run(filepath.Base(page), func(t *testing.T) {
+				switch kind {
+				case "":
+					if !strings.Contains(text, "service:") {
+						text += rest
+					}
+					validate(t, writeFile(t, "config.yaml", text))
+				case "prometheus":
+					requireRoot(t)
+					newPrometheus(t, newNamespace(t), text, "--web.enable-otlp-receiver")
+				case "ocb", "kubernetes":
+				default:
+					assert.Fail(t, "a block of an unknown kind", kind)
+				}
+			})
+		}
+	}
+	assert.GreaterOrEqual(t, kinds[""], 6)
+	assert.Equal(t, 1, kinds["prometheus"])
+}
+
+// Every link of the documentation to a file leads to one.
+func TestDocumentedLinks(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join("..", "docs", "*.md"))
+	require.NoError(t, err)
+	more, err := filepath.Glob(filepath.Join("..", "*.md"))
+	require.NoError(t, err)
+	link := regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
+	for _, page := range append(pages, more...) {
+		content, err := os.ReadFile(page)
+		require.NoError(t, err)
+		for _, m := range link.FindAllStringSubmatch(string(content), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			_, err := os.Stat(filepath.Join(filepath.Dir(page), m[1]))
+			assert.NoError(t, err, "%s links to %s", page, m[1])
+		}
+	}
+}
