@@ -47,9 +47,11 @@ cross: ## Compile everything, tests included, for the other systems and architec
 	done
 
 .PHONY: fuzz
-fuzz: ## Fuzz the parsers of counters and of cgroups, for FUZZTIME (30s) each.
+fuzz: ## Fuzz the parsers of counters and cgroups, the configuration and whole scrapes, for FUZZTIME (30s) each.
 	go test ./internal/xfrmstat -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 	go test ./internal/netns -run '^$$' -fuzz FuzzParseCgroup -fuzztime $(FUZZTIME)
+	go test . -run '^$$' -fuzz FuzzConfig -fuzztime $(FUZZTIME)
+	go test . -run '^$$' -fuzz FuzzScrape -fuzztime $(FUZZTIME)
 
 .PHONY: e2e
 e2e: build $(BIN)/prometheus ## Drop real packets in scratch network namespaces and follow them to OTLP and Prometheus (needs root, iproute2).

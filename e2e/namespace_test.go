@@ -124,10 +124,15 @@ func join(here, there *namespace) {
 	}
 }
 
-// send sends n datagrams from hereAddress to thereAddress, each from an
-// unconnected socket: connect would raise counters of its own. A packet that
-// the kernel refuses with the errno of a dropped one is what the test wants.
+// send sends datagrams from an unconnected socket: connect would raise counters
+// of its own. A packet that the kernel refuses with the errno of a dropped one is
+// what the test wants.
 func (n *namespace) send(to string, count int) {
+	n.t.Helper()
+	n.sendFrom("0.0.0.0", to, count)
+}
+
+func (n *namespace) sendFrom(from, to string, count int) {
 	n.t.Helper()
 	err := n.do(func() error {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
@@ -135,10 +140,14 @@ func (n *namespace) send(to string, count int) {
 			return err
 		}
 		defer unix.Close(fd)
+		source := &unix.SockaddrInet4{Addr: [4]byte(net.ParseIP(from).To4())}
+		if err := unix.Bind(fd, source); err != nil {
+			return fmt.Errorf("bind: %w", err)
+		}
 		address := &unix.SockaddrInet4{Port: 9, Addr: [4]byte(net.ParseIP(to).To4())}
 		for range count {
 			err := unix.Sendto(fd, []byte("x"), 0, address)
-			if err != nil && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EAGAIN) {
+			if err != nil && !errors.Is(err, unix.EPERM) && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.ENOBUFS) {
 				return fmt.Errorf("sendto: %w", err)
 			}
 		}

@@ -19,8 +19,9 @@ import (
 // otlpSink is an independent OTLP receiver: a second collector that writes what
 // it gets into a file.
 type otlpSink struct {
-	t    *testing.T
-	file string
+	t       *testing.T
+	file    string
+	process *process
 }
 
 const otlpSinkConfig = `
@@ -29,6 +30,7 @@ receivers:
     protocols:
       grpc:
         endpoint: 127.0.0.1:4317
+        max_recv_msg_size_mib: 64
 exporters:
   file:
     path: ${env:SINK_FILE}
@@ -48,7 +50,7 @@ func newOTLPSink(t *testing.T, ns *namespace) *otlpSink {
 	sink := &otlpSink{t: t, file: filepath.Join(t.TempDir(), "otlp.json")}
 	cmd := ns.command(program(t, "OTELCOL_XFRM"), "--config", writeFile(t, "sink.yaml", otlpSinkConfig))
 	cmd.Env = append(os.Environ(), "SINK_FILE="+sink.file)
-	run(t, cmd)
+	sink.process = run(t, cmd)
 	return sink
 }
 

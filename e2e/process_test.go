@@ -21,6 +21,8 @@ type process struct {
 	output *output
 	done   chan struct{}
 	err    error
+	// started is when.
+	started time.Time
 }
 
 // output collects what a program prints while others read it.
@@ -44,7 +46,7 @@ func (o *output) String() string {
 // run starts a command. What it printed is shown if the test fails.
 func run(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()
-	p := &process{t: t, cmd: cmd, output: new(output), done: make(chan struct{})}
+	p := &process{t: t, cmd: cmd, output: new(output), done: make(chan struct{}), started: time.Now()}
 	cmd.Stdout, cmd.Stderr = p.output, p.output
 	require.NoError(t, cmd.Start())
 	go func() {
@@ -59,6 +61,13 @@ func run(t *testing.T, cmd *exec.Cmd) *process {
 		}
 	})
 	return p
+}
+
+// kill ends a program at once.
+func (p *process) kill() {
+	p.t.Helper()
+	require.NoError(p.t, p.cmd.Process.Kill())
+	<-p.done
 }
 
 // interrupt ends a program as Ctrl-C does and returns how long that took. The

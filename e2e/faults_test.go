@@ -1,0 +1,356 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+const slow = 30 * time.Second
+
+// eventually waits for something that takes a while on a slow machine.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	require.Eventually(t, condition, slow, 20*time.Millisecond, what)
+}
+
+// The OTLP endpoint is down for a while: cumulative values lose nothing.
+func TestEndpointDown(t *testing.T) {
+	requireRoot(t)
+	here, _ := pair(t)
+	block(here, thereAddress)
+	sink := newOTLPSink(t, here)
+	c := here.collector(toSink)
+	here.send(thereAddress, 3)
+	eventually(t, "3 drops", func() bool { return resource(t, sink.next(), "")["outbound/pol_block"] == 3 })
+
+	sink.process.kill()
+	here.send(thereAddress, 40)
+	eventually(t, "an export fails", func() bool { return strings.Contains(c.output.String(), "Exporting failed") })
+	before := c.resources()
+
+	sink = newOTLPSink(t, here)
+	here.send(thereAddress, 5)
+	eventually(t, "48 drops", func() bool { return resource(t, sink.next(), "")["outbound/pol_block"] == 48 })
+	assert.Equal(t, map[string]int64{"outbound/pol_block": 48}, nonZero(resource(t, sink.next(), "")))
+	assert.LessOrEqual(t, c.resources().descriptors, before.descriptors+2)
+	c.interrupt()
+	verified("the OTLP endpoint is down and comes back", "3 + 40 (while it was down) + 5 drops arrive as 48",
+		"`Exporting failed` of the exporter in the log, then the right values")
+}
+
+// SIGHUP reloads a changed configuration.
+func TestReload(t *testing.T) {
+	requireRoot(t)
+	here, _ := pair(t)
+	block(here, thereAddress)
+	here.send(thereAddress, 6)
+	sink := newOTLPSink(t, here)
+	file := public(t, "config.yaml", toSink)
+	c := run(t, here.command(program(t, "OTELCOL_XFRM"), "--config", file))
+	require.Len(t, resource(t, sink.next(), ""), len(readStat(t)))
+	before := c.resources()
+	for range 5 {
+		require.NoError(t, os.WriteFile(file, []byte(toSink+"    omit_zero: true\n"), 0o600))
+		require.NoError(t, c.cmd.Process.Signal(syscall.SIGHUP))
+		eventually(t, "the new setting", func() bool { return len(series(t, sink.next())) == 1 })
+		require.NoError(t, os.WriteFile(file, []byte(toSink), 0o600))
+		require.NoError(t, c.cmd.Process.Signal(syscall.SIGHUP))
+		eventually(t, "the old setting", func() bool { return len(series(t, sink.next())) == len(readStat(t)) })
+	}
+	assert.Equal(t, map[string]int64{"outbound/pol_block": 6}, nonZero(resource(t, sink.next(), "")))
+	assert.LessOrEqual(t, c.resources().descriptors, before.descriptors+2, "descriptors after 10 reloads")
+	c.interrupt()
+	verified("SIGHUP with a changed configuration", "10 reloads, each in force at the next scrape; nothing leaks",
+		"`Config updated, restart service` in the log")
+}
+
+// SIGTERM in the middle of a scrape of 2,000 namespaces.
+func TestTerminatedInAScrape(t *testing.T) {
+	requireRoot(t)
+	const n = 2000
+	dir := manyNamespaces(t, n)
+	monitor := newNamespace(t)
+	sink := newOTLPSink(t, monitor)
+	config := toSink + fmt.Sprintf("    network_namespaces: { named: { include: [\"*\"], directories: [%s] } }\n", dir)
+	// With no pause between them it is always in the middle of one.
+	config = strings.Replace(config, "collection_interval: 200ms", "collection_interval: 1ms", 1)
+	config = strings.Replace(config, "endpoint: 127.0.0.1:4317", "endpoint: 127.0.0.1:4317\n    timeout: 1s\n    retry_on_failure: { enabled: false }\n    sending_queue: { enabled: false }", 1)
+	var longest time.Duration
+	for range 5 {
+		c := run(t, monitor.command(program(t, "OTELCOL_XFRM"), "--config", writeFile(t, "config.yaml", config)))
+		eventually(t, "a scrape", func() bool { return sinceStarted(sink, c) })
+		begin := time.Now()
+		require.NoError(t, c.cmd.Process.Signal(syscall.SIGTERM))
+		<-c.done
+		require.NoError(t, c.err)
+		longest = max(longest, time.Since(begin))
+		assert.NotContains(t, c.output.String(), "\terror\t")
+	}
+	assert.Less(t, longest, time.Second)
+	for _, md := range sink.scrapes() {
+		require.Equal(t, (n+1)*len(readStat(t)), md.DataPointCount(), "an ended scrape emits nothing")
+	}
+	verified("SIGTERM in the middle of a scrape of 2,000 namespaces",
+		fmt.Sprintf("5 of 5 ended cleanly, the slowest in %d ms; nothing of the ended scrape was emitted", longest.Milliseconds()),
+		"a clean shutdown, exit status 0")
+}
+
+// sinceStarted reports whether something has arrived from this collector.
+func sinceStarted(sink *otlpSink, c *process) bool {
+	info, err := os.Stat(sink.file)
+	return err == nil && info.ModTime().After(c.started) && info.Size() > 0
+}
+
+// SIGKILL and restart: start timestamps stay true.
+func TestKilledAndRestarted(t *testing.T) {
+	requireRoot(t)
+	monitor := newNamespace(t)
+	here, _ := pair(t)
+	block(here, thereAddress)
+	here.send(thereAddress, 4)
+	here.sleep()
+	monitor.sleep()
+	sink := newOTLPSink(t, monitor)
+	config := toSink + fmt.Sprintf("    network_namespaces: { processes: true, named: { include: [%s] } }\n", here.name)
+	starts := func() map[string]time.Time {
+		got := map[string]time.Time{}
+		for _, rm := range sink.next().ResourceMetrics().All() {
+			key := labels(rm.Resource().Attributes())
+			if key != "" && !strings.Contains(key, "netns.name") {
+				continue // of other programs on this machine
+			}
+			got[key] = rm.ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0).StartTimestamp().AsTime()
+		}
+		return got
+	}
+	c := monitor.collector(config, "sys_admin")
+	before := starts()
+	require.Len(t, before, 2)
+	c.kill()
+	here.send(thereAddress, 2)
+	monitor.collector(config, "sys_admin")
+	after := starts()
+	for key, start := range before {
+		// Processes start at a tick of 10 ms; the boot time is taken anew.
+		assert.WithinDuration(t, start, after[key], 50*time.Millisecond, key)
+	}
+	assert.Equal(t, int64(6), resource(t, sink.next(), "netns.name="+here.name+" ")["outbound/pol_block"])
+	verified("SIGKILL and restart", "start timestamps of the main and a named namespace are the same, values go on",
+		"a gap in the series, no reset")
+}
+
+// The limit of open descriptors is reached, and left again.
+func TestDescriptorLimit(t *testing.T) {
+	requireRoot(t)
+	here, _ := pair(t)
+	block(here, thereAddress)
+	here.send(thereAddress, 8)
+	here.sleep()
+	sink := newOTLPSink(t, here)
+	c := run(t, here.command(program(t, "OTELCOL_XFRM"), "--config",
+		writeFile(t, "config.yaml", toSink+"    network_namespaces: { processes: true, named: { include: [\"*\"] } }\n")))
+	require.Equal(t, int64(8), resource(t, sink.next(), "")["outbound/pol_block"])
+
+	var limit unix.Rlimit
+	require.NoError(t, unix.Prlimit(c.cmd.Process.Pid, unix.RLIMIT_NOFILE, nil, &limit))
+	require.NoError(t, unix.Prlimit(c.cmd.Process.Pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 3, Max: limit.Max}, nil))
+	eventually(t, "it is said", func() bool { return strings.Contains(c.output.String(), "too many open files") })
+	time.Sleep(time.Second) // of further failing scrapes
+	require.NoError(t, unix.Prlimit(c.cmd.Process.Pid, unix.RLIMIT_NOFILE, &limit, nil))
+	eventually(t, "it is over", func() bool { return strings.Contains(c.output.String(), "is over") })
+	here.send(thereAddress, 1)
+	eventually(t, "9 drops", func() bool { return resource(t, sink.next(), "")["outbound/pol_block"] == 9 })
+	c.interrupt()
+	said := strings.Count(c.output.String(), "Reading the XFRM statistics failed")
+	assert.LessOrEqual(t, said, 2, "an unchanged failure is said once")
+	verified("the limit of open descriptors is reached (EMFILE) and left", "scrapes fail meanwhile, then all values are right",
+		"one error `too many open files` with the path, and one info when it is over")
+}
+
+// What a mounted root can hold instead of the kernel's file.
+func TestFakeRoot(t *testing.T) {
+	requireRoot(t)
+	for name, fake := range map[string]struct {
+		make func(path string) error
+		says string
+	}{
+		"garbage": {
+			func(path string) error {
+				return os.WriteFile(path, []byte(strings.Repeat("\x00\xffgarbage \n", 5000)), 0o644)
+			},
+			"and 4995 more bad lines",
+		},
+		"endless": {func(path string) error { return os.Symlink("/endless", path) }, "more than 65536 bytes"},
+		"a device": {
+			func(path string) error { return unix.Mknod(path, unix.S_IFCHR|0o666, int(unix.Mkdev(1, 5))) },
+			"is a device, expected a regular file",
+		},
+		"a FIFO":         {func(path string) error { return unix.Mkfifo(path, 0o666) }, "is a FIFO, expected a regular file"},
+		"a directory":    {func(path string) error { return os.Mkdir(path, 0o755) }, "is a directory, expected a regular file"},
+		"a symlink loop": {func(path string) error { return os.Symlink("xfrm_stat", path) }, "too many levels of symbolic links"},
+		"unreadable":     {func(path string) error { return os.WriteFile(path, nil, 0) }, "permission denied"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ns := newNamespace(t)
+			root := filepath.Dir(public(t, "endless", strings.Repeat("XfrmInError 1\n", 1<<20)))
+			for _, dir := range []string{"proc", "proc/1", "proc/1/net"} {
+				require.NoError(t, os.Mkdir(filepath.Join(root, dir), 0o755))
+			}
+			path := filepath.Join(root, "proc/1/net/xfrm_stat")
+			require.NoError(t, fake.make(path))
+			c := ns.collector(toSink + "    root_path: " + root + "\n")
+			eventually(t, "it is said", func() bool { return strings.Contains(c.output.String(), fake.says) })
+			time.Sleep(time.Second) // of further scrapes
+			assert.Equal(t, 1, strings.Count(c.output.String(), "Reading the XFRM statistics failed"), "once")
+			assert.Contains(t, c.output.String(), path)
+			assert.Less(t, c.resident("VmHWM"), 128<<10, "memory stays bounded")
+			assert.Less(t, c.interrupt(), 5*time.Second)
+			verified("`xfrm_stat` is "+name, "no points, nothing hangs", "one error with the path and `"+fake.says+"`")
+		})
+	}
+}
+
+// hidepid=2 below a root path: the start fails and says why.
+func TestHidepidBelowRootPath(t *testing.T) {
+	requireRoot(t)
+	ns := newNamespace(t)
+	config := public(t, "config.yaml", toSink+"    root_path: /\n")
+	args := append(unprivileged(), publicProgram(t), "--config", config)
+	script := "mount -t proc -o hidepid=2 proc /proc && exec " + strings.Join(args, " ")
+	c := run(t, ns.command("unshare", "--mount", "sh", "-c", script))
+	<-c.done
+	require.Error(t, c.err)
+	assert.Contains(t, c.output.String(), "/proc/1 does not exist although proc is mounted")
+	assert.Contains(t, c.output.String(), "hidepid=2")
+	verified("proc is mounted with hidepid=2", "with `root_path` the start fails; with `processes` what can be seen arrives",
+		"an error that names hidepid")
+}
+
+// A kernel without the statistics looks like one whose file is hidden.
+func TestWithoutStatistics(t *testing.T) {
+	requireRoot(t)
+	ns := newNamespace(t)
+	// A fake proc, since a file of proc cannot be hidden but by another file.
+	root := filepath.Dir(public(t, "config.yaml", ""))
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "proc/1/net"), 0o755))
+	for _, dir := range []string{"proc", "proc/1"} {
+		require.NoError(t, os.Chmod(filepath.Join(root, dir), 0o755))
+	}
+	sink := newOTLPSink(t, ns)
+	c := ns.collector(toSink + "    root_path: " + root + "\n")
+	eventually(t, "the warning", func() bool { return strings.Contains(c.output.String(), "CONFIG_XFRM_STATISTICS") })
+	time.Sleep(time.Second)
+	assert.Equal(t, 1, strings.Count(c.output.String(), "CONFIG_XFRM_STATISTICS"), "once")
+	assert.Empty(t, sink.scrapes())
+	require.NoError(t, os.WriteFile(filepath.Join(root, "proc/1/net/xfrm_stat"), []byte("XfrmInError\t1\n"), 0o644))
+	eventually(t, "it has appeared", func() bool { return strings.Contains(c.output.String(), "have appeared") })
+	assert.Equal(t, map[string]int64{"inbound/error": 1}, resource(t, sink.next(), ""))
+	c.interrupt()
+	assert.NotContains(t, c.output.String(), "\terror\t")
+	verified("the kernel has no statistics (a proc without the file)", "no points, no errors; points from the scrape after the file appears",
+		"one warning that names CONFIG_XFRM_STATISTICS, one info when the file appears")
+}
+
+// Namespaces are created and deleted all the time.
+func TestChurn(t *testing.T) {
+	requireRoot(t)
+	duration := 2 * time.Minute
+	if testing.Short() {
+		duration = 10 * time.Second
+	}
+	dir := filepath.Dir(public(t, "unused", ""))
+	monitor := newNamespace(t)
+	stays, _ := pair(t)
+	block(stays, thereAddress)
+	stays.send(thereAddress, 9)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "stays"), nil, 0o600))
+	require.NoError(t, unix.Mount("/run/netns/"+stays.name, filepath.Join(dir, "stays"), "", unix.MS_BIND, ""))
+	t.Cleanup(func() { _ = unmount(filepath.Join(dir, "stays")) })
+	sink := newOTLPSink(t, monitor)
+	config := toSink + fmt.Sprintf("    network_namespaces: { processes: true, named: { include: [\"*\"], directories: [%s] } }\n    omit_zero: true\n", dir)
+	config = strings.Replace(config, "collection_interval: 200ms", "collection_interval: 10ms", 1)
+	c := run(t, monitor.command(program(t, "OTELCOL_XFRM"), "--config", writeFile(t, "config.yaml", config)))
+	sink.next()
+	before := c.resources()
+
+	// 200 a second, each living for a quarter of one.
+	const rate, living = 200, 50
+	made := 0
+	ticker := time.NewTicker(time.Second / rate)
+	defer ticker.Stop()
+	require.NoError(t, onOwnThread(func() error {
+		name := func(i int) string { return filepath.Join(dir, fmt.Sprintf("churn-%06d", i)) }
+		for end := time.Now().Add(duration); time.Now().Before(end); made++ {
+			<-ticker.C
+			if err := mountNew(name(made)); err != nil {
+				return err
+			}
+			if made >= living {
+				if err := unmount(name(made - living)); err != nil {
+					return err
+				}
+			}
+		}
+		for i := max(0, made-living); i < made; i++ {
+			if err := unmount(name(i)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	for _, md := range sink.scrapes() {
+		got := resource(t, md, "netns.name=stays ")
+		require.Equal(t, map[string]int64{"outbound/pol_block": 9}, got, "the one that stays is never lost")
+	}
+	eventually(t, "descriptors", func() bool { return c.resources().descriptors <= before.descriptors+1 })
+	after := c.resources()
+	assert.LessOrEqual(t, after.threads, before.threads+8, "the runtime's own included")
+	assert.NotContains(t, c.output.String(), "\terror\t")
+	homes, err := exec.Command("sh", "-c", fmt.Sprintf("readlink /proc/%d/task/*/ns/net | sort -u | wc -l", c.cmd.Process.Pid)).Output()
+	require.NoError(t, err)
+	assert.Equal(t, "1", strings.TrimSpace(string(homes)), "a thread is not at home")
+	c.interrupt()
+	verified("namespaces are created and deleted all the time",
+		fmt.Sprintf("%d namespaces in %s (%.0f a second) under %d scrapes; the one that stays was in every scrape with its exact value; descriptors %d before, %d after; threads %d, %d",
+			made, duration, float64(made)/duration.Seconds(), len(sink.scrapes()), before.descriptors, after.descriptors, before.threads, after.threads),
+		"nothing")
+}
+
+// 1,000 namespaces with OTLP and omit_zero within 64 MiB.
+func TestMemory(t *testing.T) {
+	requireRoot(t)
+	const n, limit = 1000, 64 << 10
+	dir := manyNamespaces(t, n)
+	monitor := newNamespace(t)
+	sink := newOTLPSink(t, monitor)
+	namespaces := fmt.Sprintf("    network_namespaces: { named: { include: [\"*\"], directories: [%s] } }\n", dir)
+	measure := func(config string) int {
+		c := run(t, monitor.command(program(t, "OTELCOL_XFRM"), "--config", writeFile(t, "config.yaml", config)))
+		time.Sleep(10 * time.Second) // 50 scrapes
+		most := c.resident("VmHWM")
+		c.interrupt()
+		require.NotContains(t, c.output.String(), "\terror\t")
+		return most
+	}
+	omitted := measure(toSink + namespaces + "    omit_zero: true\n")
+	assert.Less(t, omitted, limit, "KiB")
+	assert.Empty(t, sink.scrapes(), "all are zero")
+	whole := measure(toSink + namespaces)
+	exported := measure(strings.NewReplacer("otlp_grpc:", "prometheus:", "127.0.0.1:4317", "127.0.0.1:9464",
+		"    tls:\n      insecure: true\n", "    resource_constant_labels: { included: [netns.name] }\n", "[otlp_grpc]", "[prometheus]").
+		Replace(toSink + namespaces))
+	verified("1,000 namespaces, a scrape every 200 ms",
+		fmt.Sprintf("at most %d MiB resident with OTLP and omit_zero; without omit_zero %d MiB; with the Prometheus exporter %d MiB",
+			omitted>>10, whole>>10, exported>>10), "nothing")
+	t.Logf("resident: omit_zero %d KiB, whole %d KiB, Prometheus exporter %d KiB", omitted, whole, exported)
+}
