@@ -90,11 +90,12 @@ func (c *Config) validateIdentity() []error {
 				`the attribute tells network namespaces apart`, attribute, setting))
 		}
 	}
-	if len(c.NetworkNamespaces.Named.Include) > 0 {
+	if len(c.NetworkNamespaces.Named.Include) > 0 && !c.NetworkNamespaces.Processes {
 		need("netns.name", c.ResourceAttributes.NetnsName, "network_namespaces::named")
 	}
 	if c.NetworkNamespaces.Processes {
 		const setting = "network_namespaces::processes"
+		need("netns.name", c.ResourceAttributes.NetnsName, setting) // of those that nothing else tells apart
 		need("container.id", c.ResourceAttributes.ContainerID, setting)
 		need("k8s.pod.uid", c.ResourceAttributes.K8sPodUID, setting)
 		need("process.pid", c.ResourceAttributes.ProcessPid, setting)

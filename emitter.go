@@ -50,16 +50,17 @@ func newEmitter(cfg *Config, set receiver.Settings) *emitter {
 	}
 }
 
-// add appends the resource of a namespace with its counters to md.
-func (e *emitter) add(md pmetric.Metrics, ns *netns.Namespace, counters []xfrmstat.Counter, now pcommon.Timestamp) {
+// add appends the resource of a namespace with its counters to md, and returns
+// how many points it has.
+func (e *emitter) add(md pmetric.Metrics, ns *netns.Namespace, counters []xfrmstat.Counter, now pcommon.Timestamp) int {
 	if !e.metric.Enabled || len(counters) == 0 {
-		return
+		return 0
 	}
 	e.aggregate(counters)
 	if e.omitZero {
 		e.points = slices.DeleteFunc(e.points, func(p point) bool { return p.value == 0 })
 		if len(e.points) == 0 {
-			return
+			return 0
 		}
 	}
 
@@ -68,11 +69,12 @@ func (e *emitter) add(md pmetric.Metrics, ns *netns.Namespace, counters []xfrmst
 	e.builder.RecordXfrmPacketDroppedDataPoint(now, 0, metadata.AttributeDirectionUnknown, "")
 	emitted := e.builder.Emit(metadata.WithResource(e.resource(ns)))
 	if emitted.ResourceMetrics().Len() == 0 {
-		return
+		return 0
 	}
 	metric := emitted.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0)
 	e.fill(metric.Sum().DataPoints(), notAfter(ns.Start, now), now)
 	emitted.ResourceMetrics().MoveAndAppendTo(md.ResourceMetrics())
+	return len(e.points)
 }
 
 // resource is what tells the namespace apart; the main one stays bare.

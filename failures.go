@@ -3,6 +3,7 @@ package xfrmreceiver
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"go.opentelemetry.io/collector/scraper/scrapererror"
 
@@ -50,14 +51,19 @@ var sharedCauses = map[error]string{
 }
 
 // ofNamespace adds that a namespace, found at file, could not be read.
-func (f *failures) ofNamespace(file string, err error, points int) {
+func (f *failures) ofNamespace(ns *netns.Namespace, file string, err error, points int) {
 	for cause := range sharedCauses {
 		if errors.Is(err, cause) {
 			f.share(file, cause, points)
 			return
 		}
 	}
-	f.all = append(f.all, failure{err: err, key: err.Error(), points: points})
+	key := err.Error()
+	if pathErr := new(fs.PathError); ns != nil && errors.As(err, &pathErr) {
+		// The path holds the PID through which the namespace was read this time.
+		key = ns.String() + ": " + pathErr.Err.Error()
+	}
+	f.all = append(f.all, failure{err: err, key: key, points: points})
 }
 
 func (f *failures) share(file string, cause error, points int) {
@@ -102,7 +108,7 @@ func asError(failed []failure) error {
 	var errs []error
 	points := 0
 	for i, one := range failed {
-		points += one.points
+		points += max(1, one.points)
 		if i < maxShownFailures {
 			errs = append(errs, one.err)
 		}

@@ -2,6 +2,7 @@ package xfrmreceiver
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
+	"go.opentelemetry.io/collector/scraper/scrapererror"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -112,11 +114,11 @@ type fakeProc struct {
 func newFakeProc(t *testing.T) *fakeProc {
 	t.Helper()
 	p := &fakeProc{t: t, dir: t.TempDir()}
-	require.NoError(t, os.MkdirAll(filepath.Join(p.dir, "net"), 0o755))
+	require.NoError(t, os.MkdirAll(filepath.Join(p.dir, "self", "net"), 0o755))
 	return p
 }
 
-func (p *fakeProc) file() string { return filepath.Join(p.dir, "net", "xfrm_stat") }
+func (p *fakeProc) file() string { return filepath.Join(p.dir, "self", "net", "xfrm_stat") }
 
 // write replaces the file in one step, as no reader of the kernel's file sees a
 // half of it.
@@ -131,6 +133,27 @@ func (p *fakeProc) source() source {
 	s, err := netns.NewSource(netns.Options{Proc: p.dir})
 	require.NoError(p.t, err)
 	return s
+}
+
+// skip skips a test that cannot run here, and fails it in CI, where all can.
+func skip(t *testing.T, why string) {
+	t.Helper()
+	if os.Getenv("CI") != "" {
+		t.Fatal("in CI nothing skips: ", why)
+	}
+	t.Skip(why)
+}
+
+// lost scrapes once and returns how many points the scrape said it lost.
+func lost(t *testing.T, cfg *Config, source source) int {
+	t.Helper()
+	_, err := newScraper(receivertest.NewNopSettings(metadata.Type), cfg, source).scrape(context.Background())
+	var partial scrapererror.PartialScrapeError
+	if !errors.As(err, &partial) {
+		require.NoError(t, err)
+		return 0
+	}
+	return partial.Failed
 }
 
 func defaultConfig() *Config {

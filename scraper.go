@@ -19,8 +19,9 @@ import (
 type source interface {
 	// Check fails if what the configuration names is not there at the start.
 	Check() error
-	// Visit returns an error only if ctx ended it before it had read them all.
-	Visit(ctx context.Context, visit func(netns.Reading)) error
+	// Visit stops between two namespaces when ctx ends, and hands over with
+	// netns.ErrUnread what it did not read.
+	Visit(ctx context.Context, visit func(netns.Reading))
 }
 
 var errShutdown = errors.New("the receiver is shutting down")
@@ -32,11 +33,13 @@ type xfrmScraper struct {
 	counters []xfrmstat.Counter
 	emitter  *emitter
 	log      *scrapeLog
+	timeout  time.Duration
 	// points is how many points each namespace gave the last time it was read.
 	points map[*netns.Namespace]int
 
 	stopping context.Context
-	cancel   context.CancelCauseFunc
+	// stop ends a scrape that is under way and lets no other begin.
+	stop context.CancelFunc
 }
 
 func newScraper(set receiver.Settings, cfg *Config, source source) *xfrmScraper {
@@ -44,37 +47,39 @@ func newScraper(set receiver.Settings, cfg *Config, source source) *xfrmScraper 
 		source:  source,
 		emitter: newEmitter(cfg, set),
 		log:     newScrapeLog(set.Logger),
+		timeout: cfg.Timeout,
 	}
-	s.stopping, s.cancel = context.WithCancelCause(context.Background())
+	s.stopping, s.stop = context.WithCancel(context.Background())
 	return s
 }
 
 func (s *xfrmScraper) start(context.Context, component.Host) error { return s.source.Check() }
 
-// stop ends a scrape that is under way and lets no other begin.
-func (s *xfrmScraper) stop() { s.cancel(errShutdown) }
-
 // scrape reads all namespaces once. What fails costs only itself: the error is
 // partial, and says how many points are missing.
 func (s *xfrmScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(s.stopping, func() { cancel(errShutdown) })()
+	if s.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.timeout)
+		defer cancel()
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.stopping, cancel)()
 
 	run := scrapeRun{
 		xfrmScraper: s,
 		metrics:     pmetric.NewMetrics(),
 		points:      make(map[*netns.Namespace]int, len(s.points)),
 	}
-	err := s.source.Visit(ctx, run.visit)
-	if errors.Is(err, errShutdown) {
-		return pmetric.NewMetrics(), err
+	if s.stopping.Err() == nil {
+		s.source.Visit(ctx, run.visit)
+	}
+	if s.stopping.Err() != nil {
+		return pmetric.NewMetrics(), errShutdown
 	}
 	s.points = run.points
 	failed := run.failures.list()
-	if err != nil && len(failed) == 0 {
-		failed = append(failed, failure{err: err, key: err.Error(), points: 1})
-	}
 	s.log.report(failed)
 	return run.metrics, asError(failed)
 }
@@ -99,12 +104,14 @@ func (r *scrapeRun) visit(reading netns.Reading) {
 	case errors.Is(err, netns.ErrNoDirectory):
 		r.log.directoryMissing(reading.File, err)
 	default:
-		// It keeps its number of points for as long as it cannot be read.
-		points := max(1, r.xfrmScraper.points[reading.Namespace])
-		if reading.Namespace != nil {
+		points, known := r.xfrmScraper.points[reading.Namespace]
+		if !known {
+			points = 1
+		} else {
+			// It keeps its number of points for as long as it cannot be read.
 			r.points[reading.Namespace] = points
 		}
-		r.failures.ofNamespace(reading.File, err, points)
+		r.failures.ofNamespace(reading.Namespace, reading.File, err, points)
 	}
 }
 
@@ -120,6 +127,5 @@ func (r *scrapeRun) parse(reading netns.Reading) {
 			r.log.newCounter(name)
 		}
 	}
-	r.points[reading.Namespace] = len(r.counters)
-	r.emitter.add(r.metrics, reading.Namespace, r.counters, pcommon.NewTimestampFromTime(time.Now()))
+	r.points[reading.Namespace] = r.emitter.add(r.metrics, reading.Namespace, r.counters, pcommon.NewTimestampFromTime(time.Now()))
 }

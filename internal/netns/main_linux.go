@@ -12,11 +12,11 @@ import (
 )
 
 // readMain reads the main namespace, and notes the inode number of its file.
-func (s *Source) readMain(ctx context.Context, h *host) Reading {
-	// /proc/net leads to the namespace of this process's main thread, which never
-	// changes it. Below a root that is not our own it would lead to the same, that
-	// is not to the host's: that is the namespace of the host's PID 1.
-	dir := "net"
+func (s *Source) readMain(h *host) Reading {
+	// This process's main thread never changes its namespace. (/proc/net is a link
+	// to the same, which a proc mounted with subset=pid lacks.) The host's namespace
+	// is that of the host's PID 1.
+	dir := "self/net"
 	if h.root != "" {
 		dir = "1/net"
 	}
@@ -28,10 +28,10 @@ func (s *Source) readMain(ctx context.Context, h *host) Reading {
 		if unix.Fstatat(h.procFD, dir, &st, 0) == nil {
 			err = ErrNoStatistics
 		} else {
-			err = fmt.Errorf("%w: expected proc at %s, mounted without subset=pid", err, h.path(h.proc))
+			err = fmt.Errorf("%w: expected proc at %s", err, h.path(h.proc))
 		}
 	case err == nil && s.main == nil:
-		s.main = &Namespace{Start: s.mainStart(ctx, h, inode)}
+		s.main = &Namespace{Start: s.mainStart(h, inode)}
 	}
 	if inode != 0 {
 		s.mainFile = inode
@@ -53,31 +53,32 @@ func (s *Source) readHostFile(h *host, path string) ([]byte, uint64, error) {
 }
 
 // mainStart says since when the main namespace counts: the machine's boot for
-// that of the host, else the start of the oldest process in it.
-func (s *Source) mainStart(ctx context.Context, h *host, inode uint64) time.Time {
-	if h.root != "" || inInitialNamespace(h) {
+// that which the kernel made then, else the start of the oldest process in it.
+// Boot is a lower bound in any case.
+func (s *Source) mainStart(h *host, inode uint64) time.Time {
+	if inInitialNamespace(h) {
 		return s.boot
 	}
-	scan, err := scanProcesses(ctx, h)
-	if err != nil {
-		return time.Now()
+	// Once in the life of a Source, and so worth a scan that nothing ends.
+	scan, err := scanProcesses(context.Background(), h)
+	if err != nil || scan.groups[inode] == nil {
+		return s.boot
 	}
-	g := scan.groups[inode]
-	if g == nil {
-		return time.Now()
-	}
-	oldest, ok := oldestOf(g.pids, h)
+	oldest, ok := oldestOf(scan.groups[inode].pids, h)
 	if !ok {
-		return time.Now()
+		return s.boot
 	}
 	return s.boot.Add(oldest.start)
 }
 
-// inInitialNamespace reports whether this process runs in the network namespace
-// that the kernel made at boot. Only there does net.core.netdev_max_backlog
-// exist (net_core_table in net/core/sysctl_net_core.c is registered for
-// init_net alone).
+// inInitialNamespace reports whether this process's namespace is the one that is
+// read, and that which the kernel made at boot. Only there does
+// net.core.netdev_max_backlog exist (net_core_table in
+// net/core/sysctl_net_core.c is registered for init_net alone).
 func inInitialNamespace(h *host) bool {
+	if h.root != "" {
+		return false // /proc/sys/net is the reader's
+	}
 	var st unix.Stat_t
 	return unix.Fstatat(h.procFD, "sys/net/core/netdev_max_backlog", &st, 0) == nil
 }

@@ -29,14 +29,16 @@ type record struct {
 	ns Namespace
 	// scrape is when it was last found.
 	scrape int
+	// proven is when processes last proved that it lives.
+	proven int
 	// read is when it was last read: once in a scrape, by however many names.
 	read int
 	// file is the inode number of its xfrm_stat.
 	file uint64
 	// binds are the mounts by which it was found in that scrape.
 	binds []bindID
-	// pids are the processes in it when it was last scanned, at this time since
-	// boot.
+	// pids are the processes that were surely in it when it was last scanned, at
+	// this time since boot.
 	pids    []int
 	scanned time.Duration
 	// witness is one of them.
@@ -106,14 +108,28 @@ func (m *memory) markBind(id bindID) {
 	}
 }
 
-// markGroup says that processes are there.
+// markGroup says that processes are there. That their namespace's mount was there
+// a moment ago is no proof: it can have gone since, and its inode number with it
+// to theirs.
 func (m *memory) markGroup(g *group, d details) {
-	r := m.byFile[g.file]
-	if r == nil || r.scrape != m.scrape && !r.livesIn(g, d) {
-		return
+	if r := m.byFile[g.file]; r != nil && r.livesIn(g, d) {
+		m.mark(r)
+		r.holds(g, m.scrape)
 	}
-	m.mark(r)
+}
+
+// holds says that these processes are in the namespace, by proof.
+func (r *record) holds(g *group, scrape int) {
+	r.proven = scrape
 	r.pids, r.scanned = append(r.pids[:0], g.pids...), g.scanned
+}
+
+// gone says that a bind mount that was marked is no longer there. Without another
+// proof its namespace has gone too.
+func (m *memory) gone(id bindID) {
+	if r := m.byBind[id]; r != nil && r.proven != m.scrape {
+		m.forget(r)
+	}
 }
 
 // mark says that a namespace lives. What it was found by in earlier scrapes no
@@ -167,6 +183,16 @@ func (m *memory) named(id bindID, file uint64, g *group, name, path string, d de
 	if r == nil {
 		r = m.byFile[file]
 	}
+	if r != nil && r.file != file {
+		// A link leads elsewhere by now.
+		m.gone(id)
+		delete(m.byBind, id)
+		r = m.byFile[file]
+	}
+	if r != nil && r.scrape != m.scrape { // nothing has proven that it lives
+		m.forget(r)
+		r = nil
+	}
 	if r == nil {
 		r = &record{file: file, ns: Namespace{Name: name, Start: time.Unix(0, id.ctime)}}
 		if g != nil {
@@ -174,12 +200,14 @@ func (m *memory) named(id bindID, file uint64, g *group, name, path string, d de
 				r.witness = oldest
 				r.ns.PodUID, r.ns.ContainerID = identifyCgroup(d, oldest.pid)
 			}
-			r.pids, r.scanned = g.pids, g.scanned
 		}
 		m.callNamed(r, path)
 		m.put(r)
 	}
 	m.bind(r, id)
+	if g != nil {
+		r.holds(g, m.scrape)
+	}
 	return r
 }
 
@@ -187,16 +215,20 @@ func (m *memory) named(id bindID, file uint64, g *group, name, path string, d de
 // if they have all gone.
 func (m *memory) ofProcesses(g *group, boot time.Time, d details) (*record, bool) {
 	if r := m.byFile[g.file]; r != nil {
-		return r, true
+		if r.scrape == m.scrape {
+			return r, true
+		}
+		m.forget(r)
 	}
 	oldest, ok := oldestOf(g.pids, d)
 	if !ok {
 		return nil, false
 	}
 	r := &record{
-		file: g.file, pids: g.pids, scanned: g.scanned, witness: oldest,
+		file: g.file, witness: oldest,
 		ns: Namespace{Start: boot.Add(oldest.start)},
 	}
+	r.holds(g, m.scrape)
 	r.ns.PodUID, r.ns.ContainerID = identifyCgroup(d, oldest.pid)
 	m.callByProcess(r)
 	m.put(r)

@@ -147,6 +147,36 @@ func TestFoundInTwoWays(t *testing.T) {
 	assert.Same(t, both[50], scrape(m, 40, w, []bound{{"other", bindID{7, 99}, 50}}, nil)[50], "known by its new mount")
 }
 
+// Between the listing of the mounts and the scan of the processes a namespace
+// goes, and another's takes its inode number.
+func TestMountThatGoesDuringTheScan(t *testing.T) {
+	w := world{}
+	m := newMemory()
+	id := bindID{7, 1}
+	first := scrape(m, 10, w, []bound{{"a", id, 50}}, nil)[50]
+	w[10] = world{10: {start: 15, contID: "C"}}[10]
+	g := &group{file: 50, pids: []int{10}, scanned: 20}
+	m.begin()
+	m.markBind(id)
+	m.markGroup(g, w)
+	m.sweep()
+	m.gone(id)
+	r, ok := m.ofProcesses(g, boot, w)
+	require.True(t, ok)
+	assert.NotSame(t, first, &r.ns)
+	assert.Equal(t, Namespace{ContainerID: "C", Start: boot.Add(15)}, r.ns)
+}
+
+// A process joins a named namespace: that it was read proves it.
+func TestProcessJoinsNamedNamespace(t *testing.T) {
+	w := world{10: {start: 15}}
+	m := newMemory()
+	bind := bound{"a", bindID{7, 1}, 50}
+	first := scrape(m, 10, w, []bound{bind}, nil)[50]
+	require.Same(t, first, scrape(m, 20, w, []bound{bind}, map[uint64][]int{50: {10}})[50])
+	assert.Same(t, first, scrape(m, 30, w, nil, map[uint64][]int{50: {10}})[50], "it outlives its name")
+}
+
 func TestFoundByNameLater(t *testing.T) {
 	w := world{10: {start: 1}}
 	m := newMemory()

@@ -98,12 +98,15 @@ func (h *host) openNamespace(b *bind) (int, error) {
 			// RESOLVE_IN_ROOT follows no link into proc, which would leave the root.
 			return -1, fmt.Errorf("%w: it is a link that cannot be followed below the root path", ErrNoNamespace)
 		}
+		if errors.Is(err, fs.ErrPermission) && !h.isNamespace(b) {
+			// The mount point that a failed delete leaves behind has mode 0.
+			return -1, ErrNoNamespace
+		}
 		return -1, err
 	}
-	var fsinfo unix.Statfs_t
 	var st unix.Stat_t
 	switch {
-	case unix.Fstatfs(fd, &fsinfo) != nil || fsinfo.Type != unix.NSFS_MAGIC:
+	case !isFileSystem(fd, unix.NSFS_MAGIC):
 		err = ErrNoNamespace
 	case unix.Fstat(fd, &st) != nil:
 		err = fs.ErrNotExist
@@ -114,4 +117,20 @@ func (h *host) openNamespace(b *bind) (int, error) {
 	}
 	_ = unix.Close(fd)
 	return -1, err
+}
+
+// isNamespace reports whether a bind mount is one, without opening it to read.
+func (h *host) isNamespace(b *bind) bool {
+	fd, err := h.open(b.path, unix.O_PATH)
+	if err != nil {
+		return true // so that the first error stands
+	}
+	defer unix.Close(fd)
+	return isFileSystem(fd, unix.NSFS_MAGIC)
+}
+
+// isFileSystem reports whether a file lies in a file system of this kind.
+func isFileSystem(fd int, magic int64) bool {
+	var info unix.Statfs_t
+	return unix.Fstatfs(fd, &info) == nil && int64(info.Type) == magic //nolint:unconvert // it has 32 bits on some architectures
 }

@@ -2,6 +2,8 @@ package netns
 
 import (
 	"errors"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -20,6 +22,28 @@ type Namespace struct {
 	PID int
 	// Start is a lower bound of the time since when the namespace counts.
 	Start time.Time
+}
+
+// String tells the namespace apart in messages.
+func (n *Namespace) String() string {
+	parts := []string{"netns.name", n.Name, "k8s.pod.uid", n.PodUID, "container.id", n.ContainerID, "process.pid", ""}
+	if n.PID != 0 {
+		parts[7] = strconv.Itoa(n.PID)
+	}
+	var b strings.Builder
+	for i := 0; i < len(parts); i += 2 {
+		if parts[i+1] == "" {
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(parts[i] + "=" + parts[i+1])
+	}
+	if b.Len() == 0 {
+		return "the main network namespace"
+	}
+	return b.String()
 }
 
 // Reading is the xfrm_stat of one namespace at one moment, or why there is none.

@@ -51,28 +51,25 @@ func (s *Source) Check() error {
 }
 
 // Visit reads every namespace, each once, and hands it to visit. When ctx ends it
-// stops between two namespaces, hands over those that it knows of with ErrUnread,
-// and returns the cause.
-func (s *Source) Visit(ctx context.Context, visit func(Reading)) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
+// stops between two namespaces, and hands over those that it knows of and did not
+// read with ErrUnread.
+func (s *Source) Visit(ctx context.Context, visit func(Reading)) {
 	h, err := openHost(s.opts.Root, s.opts.Proc)
 	if err != nil {
 		visit(Reading{Namespace: s.main, File: filepath.Join(s.opts.Root, s.opts.Proc), Err: err})
-		return nil
+		return
 	}
 	defer h.close()
 
-	reading := s.readMain(ctx, h)
+	reading := s.readMain(h)
 	visit(reading)
 	if !s.opts.Processes && len(s.opts.Named.Include) == 0 || errors.Is(reading.Err, ErrNoStatistics) {
-		return nil
+		return
 	}
-	return s.visitOthers(ctx, h, visit)
+	s.visitOthers(ctx, h, visit)
 }
 
-func (s *Source) visitOthers(ctx context.Context, h *host, visit func(Reading)) error {
+func (s *Source) visitOthers(ctx context.Context, h *host, visit func(Reading)) {
 	binds, problems := s.listNamed(h)
 	groups, scanned := map[uint64]*group(nil), true
 	if s.opts.Processes {
@@ -83,11 +80,12 @@ func (s *Source) visitOthers(ctx context.Context, h *host, visit func(Reading)) 
 		}
 		scanned = groups != nil
 	}
+	if ctx.Err() != nil {
+		s.visitUnread(h, visit)
+		return
+	}
 	for _, problem := range problems {
 		visit(problem)
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
 	}
 	delete(groups, s.mainFile)
 
@@ -104,10 +102,18 @@ func (s *Source) visitOthers(ctx context.Context, h *host, visit func(Reading)) 
 
 	s.visitNamed(ctx, h, binds, groups, visit)
 	s.visitGroups(ctx, h, groups, visit)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+}
+
+// visitUnread hands over all namespaces of earlier scrapes, or one unknown.
+func (s *Source) visitUnread(h *host, visit func(Reading)) {
+	reading := Reading{File: h.path(h.proc), Err: ErrUnread}
+	if len(s.memory.byFile) == 0 {
+		visit(reading)
 	}
-	return nil
+	for _, r := range s.memory.byFile {
+		reading.Namespace = &r.ns
+		visit(reading)
+	}
 }
 
 func (s *Source) listNamed(h *host) ([]*bind, []Reading) {
@@ -153,13 +159,7 @@ func (s *Source) visitNamed(ctx context.Context, h *host, binds []*bind,
 func (s *Source) visitBind(h *host, b *bind, groups map[uint64]*group, visit func(Reading)) {
 	path := h.path(b.path)
 	if b.err != nil {
-		reading := Reading{File: path, Err: b.err}
-		if r := s.memory.byBind[b.id]; r != nil {
-			reading.Namespace = &r.ns
-		}
-		if !errors.Is(b.err, fs.ErrNotExist) { // it has gone meanwhile
-			visit(reading)
-		}
+		s.visitFailed(b, path, groups, visit)
 		return
 	}
 	if b.file == s.mainFile {
@@ -173,6 +173,21 @@ func (s *Source) visitBind(h *host, b *bind, groups map[uint64]*group, visit fun
 	}
 	r.read = s.memory.scrape
 	visit(Reading{Namespace: &r.ns, File: path, Data: b.data})
+}
+
+func (s *Source) visitFailed(b *bind, path string, groups map[uint64]*group, visit func(Reading)) {
+	if errors.Is(b.err, fs.ErrNotExist) { // it has gone meanwhile
+		s.memory.gone(b.id)
+		return
+	}
+	reading := Reading{File: path, Err: b.err}
+	if r := s.memory.byBind[b.id]; r != nil {
+		reading.Namespace = &r.ns
+		if errors.Is(b.err, ErrUnread) {
+			delete(groups, r.file) // not twice
+		}
+	}
+	visit(reading)
 }
 
 // visitGroups reads the namespaces of processes through one of them each.

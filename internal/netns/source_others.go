@@ -20,4 +20,4 @@ func NewSource(Options) (*Source, error) {
 func (*Source) Check() error { return nil }
 
 // Visit visits nothing.
-func (*Source) Visit(context.Context, func(Reading)) error { return nil }
+func (*Source) Visit(context.Context, func(Reading)) {}
