@@ -21,7 +21,11 @@ import (
 // The points are written here, because the generated code compares each with
 // all earlier ones, at a higher cost than reading the file.
 type emitter struct {
-	builder       *metadata.MetricsBuilder
+	builder *metadata.MetricsBuilder
+	// shell is a resource with the metric and no data point.
+	shell pmetric.ResourceMetrics
+	// filtered says that the user's filters can drop resources.
+	filtered      bool
 	metric        metadata.XfrmPacketDroppedMetricConfig
 	omitZero      bool
 	withDirection bool
@@ -41,13 +45,51 @@ type point struct {
 
 func newEmitter(cfg *Config, set receiver.Settings) *emitter {
 	metric := cfg.Metrics.XfrmPacketDropped
-	return &emitter{
+	e := &emitter{
+		filtered:      hasFilters(&cfg.ResourceAttributes),
 		builder:       metadata.NewMetricsBuilder(cfg.MetricsBuilderConfig, set),
 		metric:        metric,
 		omitZero:      cfg.OmitZero,
 		withDirection: slices.Contains(metric.EnabledAttributes, metadata.XfrmPacketDroppedMetricAttributeKeyDirection),
 		withReason:    slices.Contains(metric.EnabledAttributes, metadata.XfrmPacketDroppedMetricAttributeKeyReason),
 	}
+	if metric.Enabled {
+		e.shell = e.newShell()
+	}
+	return e
+}
+
+// newShell takes from the generated builder what that makes around the points. One
+// point makes it emit the metric.
+func (e *emitter) newShell() pmetric.ResourceMetrics {
+	e.builder.RecordXfrmPacketDroppedDataPoint(0, 0, metadata.AttributeDirectionUnknown, "")
+	shell := e.builder.Emit().ResourceMetrics().At(0)
+	pointsOf(shell).RemoveIf(func(pmetric.NumberDataPoint) bool { return true })
+	return shell
+}
+
+func pointsOf(rm pmetric.ResourceMetrics) pmetric.NumberDataPointSlice {
+	return rm.ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints()
+}
+
+// hasFilters reports whether any resource attribute has a filter.
+func hasFilters(cfg *metadata.ResourceAttributesConfig) bool {
+	for _, a := range []metadata.ResourceAttributeConfig{cfg.ContainerID, cfg.K8sPodUID, cfg.NetnsName, cfg.ProcessPid} {
+		if a.MetricsInclude != nil || a.MetricsExclude != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// passes asks the generated builder whether the user's filters let a resource
+// through.
+func (e *emitter) passes(resource pcommon.Resource) bool {
+	if !e.filtered {
+		return true
+	}
+	e.builder.RecordXfrmPacketDroppedDataPoint(0, 0, metadata.AttributeDirectionUnknown, "")
+	return e.builder.Emit(metadata.WithResource(resource)).ResourceMetrics().Len() > 0
 }
 
 // add appends the resource of a namespace with its counters to md, and returns
@@ -64,16 +106,14 @@ func (e *emitter) add(md pmetric.Metrics, ns *netns.Namespace, counters []xfrmst
 		}
 	}
 
-	// One point makes the builder emit the metric, unless the filters of the
-	// resource attributes drop the resource.
-	e.builder.RecordXfrmPacketDroppedDataPoint(now, 0, metadata.AttributeDirectionUnknown, "")
-	emitted := e.builder.Emit(metadata.WithResource(e.resource(ns)))
-	if emitted.ResourceMetrics().Len() == 0 {
+	resource := e.resource(ns)
+	if !e.passes(resource) {
 		return 0
 	}
-	metric := emitted.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0)
-	e.fill(metric.Sum().DataPoints(), notAfter(ns.Start, now), now)
-	emitted.ResourceMetrics().MoveAndAppendTo(md.ResourceMetrics())
+	rm := md.ResourceMetrics().AppendEmpty()
+	e.shell.CopyTo(rm)
+	resource.MoveTo(rm.Resource())
+	e.fill(pointsOf(rm), notAfter(ns.Start, now), now)
 	return len(e.points)
 }
 
@@ -147,7 +187,6 @@ func (p *point) merge(value int64, strategy string) {
 }
 
 func (e *emitter) fill(dps pmetric.NumberDataPointSlice, start, now pcommon.Timestamp) {
-	dps.RemoveIf(func(pmetric.NumberDataPoint) bool { return true })
 	dps.EnsureCapacity(len(e.points))
 	for _, p := range e.points {
 		dp := dps.AppendEmpty()

@@ -58,15 +58,8 @@ func (s *xfrmScraper) start(context.Context, component.Host) error { return s.so
 // scrape reads all namespaces once. What fails costs only itself: the error is
 // partial, and says how many points are missing.
 func (s *xfrmScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
-	if s.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.timeout)
-		defer cancel()
-	}
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := s.limit(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.stopping, cancel)()
-
 	run := scrapeRun{
 		xfrmScraper: s,
 		metrics:     pmetric.NewMetrics(),
@@ -82,6 +75,26 @@ func (s *xfrmScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 	failed := run.failures.list()
 	s.log.report(failed)
 	return run.metrics, asError(failed)
+}
+
+// limit ends a scrape at the shutdown, and after the timeout.
+func (s *xfrmScraper) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	cancel := func() {}
+	if ctx.Done() == nil { // as scraperhelper's: it never ends
+		ctx = s.stopping
+	} else {
+		var end context.CancelFunc
+		ctx, end = context.WithCancel(ctx)
+		unlink := context.AfterFunc(s.stopping, end)
+		cancel = func() { unlink(); end() }
+	}
+	if s.timeout > 0 {
+		unlimited := cancel
+		var end context.CancelFunc
+		ctx, end = context.WithTimeout(ctx, s.timeout)
+		cancel = func() { end(); unlimited() }
+	}
+	return ctx, cancel
 }
 
 // scrapeRun is one scrape under way.

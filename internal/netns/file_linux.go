@@ -40,6 +40,17 @@ func (r *fileReader) read(dir int, path string) (data []byte, inode uint64, err 
 	return r.readFD(fd)
 }
 
+// readBare is read without a look at what kind of file it is.
+func (r *fileReader) readBare(path string) ([]byte, error) {
+	fd, err := openat(unix.AT_FDCWD, path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	return r.readToEnd(fd)
+}
+
+// readFD is read of an open file.
 func (r *fileReader) readFD(fd int) ([]byte, uint64, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -48,6 +59,11 @@ func (r *fileReader) readFD(fd int) ([]byte, uint64, error) {
 	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		return nil, st.Ino, fmt.Errorf("is a %s, expected a regular file", fileType(st.Mode))
 	}
+	data, err := r.readToEnd(fd)
+	return data, st.Ino, err
+}
+
+func (r *fileReader) readToEnd(fd int) ([]byte, error) {
 	if r.buf == nil {
 		r.buf = make([]byte, 4<<10)
 	}
@@ -55,7 +71,7 @@ func (r *fileReader) readFD(fd int) ([]byte, uint64, error) {
 	for {
 		if n == len(r.buf) {
 			if n > MaxFileSize {
-				return nil, st.Ino, errTooLarge
+				return nil, errTooLarge
 			}
 			r.buf = append(r.buf, make([]byte, min(2*n, MaxFileSize+1)-n)...)
 		}
@@ -64,11 +80,11 @@ func (r *fileReader) readFD(fd int) ([]byte, uint64, error) {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:
-			return nil, st.Ino, err
+			return nil, err
 		case got == 0 && n == 0:
-			return nil, st.Ino, errEmpty
+			return nil, errEmpty
 		case got == 0:
-			return r.buf[:n], st.Ino, nil
+			return r.buf[:n], nil
 		}
 		n += got
 	}

@@ -69,6 +69,11 @@ type process struct {
 	pid int
 	// start is the time since boot at which the process started, to 10 ms.
 	start time.Duration
+	// directory is the inode number of /proc/PID when start was read. proc gives a
+	// process another number only after it has forgotten the entry (get_next_ino in
+	// proc_pid_make_inode, fs/proc/base.c): the same number proves that it is the
+	// same process, cheaper than start does; another proves nothing.
+	directory uint64
 }
 
 // group are the processes of one namespace, in one scan.
@@ -78,12 +83,21 @@ type group struct {
 	pids []int
 	// scanned is when the scan began, since boot.
 	scanned time.Duration
+	// witness is the one that proved which namespace it is, or 0.
+	witness int
+
+	// What reading gave: the path, xfrm_stat, or err; nothing if all have gone.
+	path string
+	data []byte
+	err  error
 }
 
 // details are what a process tells of its namespace.
 type details interface {
 	// start is when a process started; false if it has gone.
 	start(pid int) (time.Duration, bool)
+	// directory is the inode number of a process's directory, or 0.
+	directory(pid int) uint64
 	// cgroup is the pod and the container of a process.
 	cgroup(pid int) (podUID, containerID string)
 }
@@ -253,7 +267,12 @@ func (r *record) livesIn(g *group, d details) bool {
 		return found
 	}
 	if now(r.witness.pid) {
+		directory := d.directory(r.witness.pid)
+		if directory != 0 && directory == r.witness.directory {
+			return true
+		}
 		if start, ok := d.start(r.witness.pid); ok && start == r.witness.start {
+			r.witness.directory = directory
 			return true
 		}
 	}

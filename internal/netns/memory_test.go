@@ -12,6 +12,7 @@ import (
 type world map[int]struct {
 	start       time.Duration
 	pod, contID string
+	directory   uint64
 }
 
 func (w world) start(pid int) (time.Duration, bool) {
@@ -19,9 +20,25 @@ func (w world) start(pid int) (time.Duration, bool) {
 	return p.start, ok
 }
 
+func (w world) directory(pid int) uint64 { return w[pid].directory }
+
 func (w world) cgroup(pid int) (podUID, containerID string) { return w[pid].pod, w[pid].contID }
 
 var boot = time.Unix(1_000_000, 0)
+
+// The inode number of a process's directory proves that it is the same process;
+// another number proves nothing.
+func TestProcessDirectory(t *testing.T) {
+	w := world{10: {start: 5, directory: 100}}
+	m := newMemory()
+	first := scrape(m, 10, w, nil, map[uint64][]int{50: {10}})[50]
+	for _, directory := range []uint64{100, 100, 200, 200, 0} {
+		w[10] = world{10: {start: 5, directory: directory}}[10]
+		require.Same(t, first, scrape(m, 20, w, nil, map[uint64][]int{50: {10}})[50], directory)
+	}
+	w[10] = world{10: {start: 25, directory: 300}}[10]
+	assert.NotSame(t, first, scrape(m, 30, w, nil, map[uint64][]int{50: {10}})[50])
+}
 
 // bound is a bind mount of a namespace whose xfrm_stat has the inode number file.
 type bound struct {

@@ -89,8 +89,9 @@ func listDirectory(h *host, named Named, path string) ([]*bind, error) {
 	return binds, nil
 }
 
-// openNamespace opens a bind mount. The descriptor keeps the namespace alive:
-// the caller closes it at once after use.
+// openNamespace opens a bind mount, or what may be one: setns says whether it is.
+// The descriptor keeps the namespace alive: the caller closes it at once after
+// use.
 func (h *host) openNamespace(b *bind) (int, error) {
 	fd, err := h.open(b.path, unix.O_RDONLY)
 	if err != nil {
@@ -106,8 +107,6 @@ func (h *host) openNamespace(b *bind) (int, error) {
 	}
 	var st unix.Stat_t
 	switch {
-	case !isFileSystem(fd, unix.NSFS_MAGIC):
-		err = ErrNoNamespace
 	case unix.Fstat(fd, &st) != nil:
 		err = fs.ErrNotExist
 	case !b.link && b.id != bindID{inode: st.Ino, ctime: st.Ctim.Nano()}:

@@ -99,6 +99,15 @@ func (h *host) start(pid int) (time.Duration, bool) {
 	return start, err == nil
 }
 
+// directory is the inode number of a process's directory, or 0 if it has ended.
+func (h *host) directory(pid int) uint64 {
+	var st unix.Stat_t
+	if unix.Fstatat(h.procFD, strconv.Itoa(pid), &st, 0) != nil {
+		return 0
+	}
+	return st.Ino
+}
+
 // cgroup is the pod and the container of a process.
 func (h *host) cgroup(pid int) (podUID, containerID string) {
 	content, err := h.readProcess(pid, "cgroup")

@@ -23,6 +23,8 @@ type Source struct {
 	// once, because steps of the clock must not move start timestamps.
 	boot time.Time
 	main *Namespace
+	// own is the path of this process's own file.
+	own string
 	// mainFile is the inode number of the main namespace's file.
 	mainFile uint64
 	memory   *memory
@@ -39,7 +41,7 @@ func NewSource(opts Options) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Source{opts: opts, boot: time.Now().Add(-up), memory: newMemory()}, nil
+	return &Source{opts: opts, boot: time.Now().Add(-up), memory: newMemory(), own: filepath.Join(opts.Proc, "self/net", statFile)}, nil
 }
 
 // Check looks for what must be there at the start, and says how to get it.
@@ -54,6 +56,9 @@ func (s *Source) Check() error {
 // stops between two namespaces, and hands over those that it knows of and did not
 // read with ErrUnread.
 func (s *Source) Visit(ctx context.Context, visit func(Reading)) {
+	if s.visitOwn(visit) {
+		return
+	}
 	h, err := openHost(s.opts.Root, s.opts.Proc)
 	if err != nil {
 		visit(Reading{Namespace: s.main, File: filepath.Join(s.opts.Root, s.opts.Proc), Err: err})
@@ -63,10 +68,28 @@ func (s *Source) Visit(ctx context.Context, visit func(Reading)) {
 
 	reading := s.readMain(h)
 	visit(reading)
-	if !s.opts.Processes && len(s.opts.Named.Include) == 0 || errors.Is(reading.Err, ErrNoStatistics) {
+	if !s.others() || errors.Is(reading.Err, ErrNoStatistics) {
 		return
 	}
 	s.visitOthers(ctx, h, visit)
+}
+
+// others reports whether more than the main namespace is asked for.
+func (s *Source) others() bool { return s.opts.Processes || len(s.opts.Named.Include) > 0 }
+
+// visitOwn reads this process's own namespace with as few system calls as the
+// kernel allows, where nothing else is asked for; false if that fails, or if it
+// is the first time.
+func (s *Source) visitOwn(visit func(Reading)) bool {
+	if s.opts.Root != "" || s.others() || s.main == nil {
+		return false
+	}
+	data, err := s.file.readBare(s.own)
+	if err != nil {
+		return false
+	}
+	visit(Reading{Namespace: s.main, File: s.own, Data: data})
+	return true
 }
 
 func (s *Source) visitOthers(ctx context.Context, h *host, visit func(Reading)) {
@@ -144,14 +167,8 @@ func (s *Source) visitNamed(ctx context.Context, h *host, binds []*bind,
 	if len(binds) == 0 {
 		return
 	}
-	t := startTour(ctx, h, &s.tourFile)
-	for batch := range slices.Chunk(binds, batchSize) {
-		t.read(batch)
-		for _, b := range batch {
-			s.visitBind(h, b, groups, visit)
-		}
-	}
-	if err := t.end(); err != nil {
+	err := visitAll(ctx, h, &s.tourFile, binds, func(b *bind) { s.visitBind(h, b, groups, visit) })
+	if err != nil {
 		visit(Reading{File: threadFile, Err: err})
 	}
 }
@@ -192,21 +209,40 @@ func (s *Source) visitFailed(b *bind, path string, groups map[uint64]*group, vis
 
 // visitGroups reads the namespaces of processes through one of them each.
 func (s *Source) visitGroups(ctx context.Context, h *host, groups map[uint64]*group, visit func(Reading)) {
-	for _, g := range s.inOrder(ctx, groups, h) {
-		if ctx.Err() != nil {
-			reading := Reading{File: h.path(h.proc), Err: ErrUnread}
-			if r := s.memory.byFile[g.file]; r != nil {
-				reading.Namespace = &r.ns
-			}
-			visit(reading)
-			continue
+	ordered := s.inOrder(ctx, groups, h)
+	for _, g := range ordered {
+		if r := s.memory.byFile[g.file]; r != nil {
+			g.witness = r.witness.pid
 		}
+	}
+	spawn := func(run func()) { go run() }
+	read := func(g *group, arena []byte) []byte {
+		if ctx.Err() != nil {
+			g.path, g.err = h.path(h.proc), ErrUnread
+			return arena
+		}
+		return s.readGroup(h, g, arena)
+	}
+	readAhead(ordered, spawn, read, func(g *group) { s.visitGroup(h, g, visit) })
+}
+
+func (s *Source) visitGroup(h *host, g *group, visit func(Reading)) {
+	reading := Reading{File: g.path, Data: g.data, Err: g.err}
+	switch {
+	case g.path == "": // they have all ended, or left
+		return
+	case errors.Is(g.err, ErrUnread):
+		if r := s.memory.byFile[g.file]; r != nil {
+			reading.Namespace = &r.ns
+		}
+	default:
 		r, ok := s.memory.ofProcesses(g, s.boot, h)
 		if !ok {
-			continue
+			return
 		}
-		s.visitProcesses(h, g, r, visit)
+		reading.Namespace = &r.ns
 	}
+	visit(reading)
 }
 
 // inOrder sorts the groups so that of new namespaces that would be called alike
@@ -239,28 +275,33 @@ func (s *Source) inOrder(ctx context.Context, groups map[uint64]*group, h *host)
 	return sorted
 }
 
-// visitProcesses reads through the process that proved which namespace it is,
-// else through the others. That all have ended, or left, is no error.
-func (s *Source) visitProcesses(h *host, g *group, r *record, visit func(Reading)) {
-	reading := Reading{Namespace: &r.ns}
-	for _, pid := range append([]int{r.witness.pid}, g.pids...) {
-		if pid == 0 {
-			continue
-		}
-		path := strconv.Itoa(pid) + "/net/" + statFile
-		data, inode, err := s.file.read(h.procFD, path)
-		switch {
-		case err == nil && inode == g.file:
-			reading.File, reading.Data, reading.Err = filepath.Join(h.path(h.proc), path), data, nil
-			visit(reading)
-			return
-		case err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH):
-			continue
-		}
-		reading.File = filepath.Join(h.path(h.proc), path)
-		reading.Err = &fs.PathError{Op: "read", Path: reading.File, Err: err}
+// readGroup reads through the process that proved which namespace it is, else
+// through the others. That all have ended, or left, is no error.
+func (s *Source) readGroup(h *host, g *group, arena []byte) []byte {
+	if g.witness != 0 && s.readThrough(h, g, g.witness, &arena) {
+		return arena
 	}
-	if reading.Err != nil {
-		visit(reading)
+	for _, pid := range g.pids {
+		if s.readThrough(h, g, pid, &arena) {
+			break
+		}
 	}
+	return arena
+}
+
+func (s *Source) readThrough(h *host, g *group, pid int, arena *[]byte) bool {
+	path := strconv.Itoa(pid) + "/net/" + statFile
+	data, inode, err := s.file.read(h.procFD, path)
+	switch {
+	case err == nil && inode == g.file:
+		begin := len(*arena)
+		*arena = append(*arena, data...)
+		g.path, g.data, g.err = filepath.Join(h.path(h.proc), path), (*arena)[begin:], nil
+		return true
+	case err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH):
+	default:
+		g.path = filepath.Join(h.path(h.proc), path)
+		g.err = &fs.PathError{Op: "read", Path: g.path, Err: err}
+	}
+	return false
 }

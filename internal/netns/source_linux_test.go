@@ -409,7 +409,7 @@ func TestHundredsOfNamespaces(t *testing.T) {
 				}
 			}
 		})
-		assert.Equal(t, batchSize+1, read)
+		assert.LessOrEqual(t, read, 3*batchSize+1, "what had been read ahead")
 		assert.Len(t, visit(t, s).all, 1)
 	})
 }
