@@ -5,7 +5,7 @@ BIN        := $(CURDIR)/bin
 COLLECTOR  := $(BIN)/otelcol-xfrm
 CONFIG     ?= distribution/config/terminal.yaml
 FUZZTIME   ?= 30s
-MODULES    := . e2e tools/lint tools/mdatagen tools/ocb tools/prometheus
+MODULES    := . benchmarks e2e tools/lint tools/mdatagen tools/node_exporter tools/ocb tools/prometheus
 # Where the host has no C compiler the race detector is left out, aloud.
 CC_FOUND   := $(shell command -v $${CC:-gcc} 2>/dev/null || command -v cc 2>/dev/null)
 RACE       := $(if $(CC_FOUND),-race)
@@ -57,6 +57,10 @@ fuzz: ## Fuzz the parsers of counters and cgroups, the configuration and whole s
 e2e: build $(BIN)/prometheus ## Drop real packets in scratch network namespaces and follow them to OTLP and Prometheus (needs root, iproute2).
 	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus go test -count=1 -v ./...
 
+.PHONY: bench
+bench: build $(BIN)/node_exporter ## Compare with the kernel's own cost, procfs and node_exporter; write docs/performance.md (needs root).
+	cd benchmarks && go run . -collector $(COLLECTOR) -node-exporter $(BIN)/node_exporter -o ../docs/performance.md
+
 .PHONY: generate
 generate: $(BIN)/mdatagen ## Write again what mdatagen makes of metadata.yaml.
 	@# mdatagen takes the package's name from the folder's.
@@ -69,8 +73,9 @@ golden: ## Write the golden files again, after a change of the output that is me
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint $(BIN)/gofumpt ## go vet, golangci-lint and gofumpt.
-	go vet ./... && (cd e2e && go vet ./...)
-	$(BIN)/golangci-lint run ./... && (cd e2e && $(BIN)/golangci-lint run ./...)
+	@for module in . e2e benchmarks; do \
+		(cd $$module && go vet ./... && $(BIN)/golangci-lint run ./...) || exit 1; \
+	done
 	@unformatted=$$(git ls-files '*.go' ':!:*generated_*' | xargs $(BIN)/gofumpt -l) && \
 		{ [ -z "$$unformatted" ] || { echo "gofumpt would change:"; echo "$$unformatted"; exit 1; }; }
 
@@ -97,6 +102,9 @@ $(BIN)/golangci-lint: tools/lint/go.mod
 
 $(BIN)/gofumpt: tools/lint/go.mod
 	cd tools/lint && go build -o $@ mvdan.cc/gofumpt
+
+$(BIN)/node_exporter: tools/node_exporter/go.mod
+	cd tools/node_exporter && go build -o $@ github.com/prometheus/node_exporter
 
 $(BIN)/prometheus: tools/prometheus/go.mod
 	cd tools/prometheus && go build -o $@ github.com/prometheus/prometheus/cmd/prometheus

@@ -82,14 +82,14 @@ func hasFilters(cfg *metadata.ResourceAttributesConfig) bool {
 	return false
 }
 
-// passes asks the generated builder whether the user's filters let a resource
+// passes asks the generated builder whether the user's filters let a namespace
 // through.
-func (e *emitter) passes(resource pcommon.Resource) bool {
+func (e *emitter) passes(ns *netns.Namespace) bool {
 	if !e.filtered {
 		return true
 	}
 	e.builder.RecordXfrmPacketDroppedDataPoint(0, 0, metadata.AttributeDirectionUnknown, "")
-	return e.builder.Emit(metadata.WithResource(resource)).ResourceMetrics().Len() > 0
+	return e.builder.Emit(metadata.WithResource(e.resource(ns))).ResourceMetrics().Len() > 0
 }
 
 // add appends the resource of a namespace with its counters to md, and returns
@@ -106,18 +106,19 @@ func (e *emitter) add(md pmetric.Metrics, ns *netns.Namespace, counters []xfrmst
 		}
 	}
 
-	resource := e.resource(ns)
-	if !e.passes(resource) {
+	if !e.passes(ns) {
 		return 0
 	}
 	rm := md.ResourceMetrics().AppendEmpty()
 	e.shell.CopyTo(rm)
-	resource.MoveTo(rm.Resource())
+	if !ns.Bare() {
+		e.resource(ns).MoveTo(rm.Resource())
+	}
 	e.fill(pointsOf(rm), notAfter(ns.Start, now), now)
 	return len(e.points)
 }
 
-// resource is what tells the namespace apart; the main one stays bare.
+// resource is what tells the namespace apart.
 func (e *emitter) resource(ns *netns.Namespace) pcommon.Resource {
 	rb := e.builder.NewResourceBuilder()
 	if ns.Name != "" {

@@ -34,8 +34,6 @@ type xfrmScraper struct {
 	emitter  *emitter
 	log      *scrapeLog
 	timeout  time.Duration
-	// points is how many points each namespace gave the last time it was read.
-	points map[*netns.Namespace]int
 
 	stopping context.Context
 	// stop ends a scrape that is under way and lets no other begin.
@@ -63,7 +61,6 @@ func (s *xfrmScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 	run := scrapeRun{
 		xfrmScraper: s,
 		metrics:     pmetric.NewMetrics(),
-		points:      make(map[*netns.Namespace]int, len(s.points)),
 	}
 	if s.stopping.Err() == nil {
 		s.source.Visit(ctx, run.visit)
@@ -71,7 +68,6 @@ func (s *xfrmScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 	if s.stopping.Err() != nil {
 		return pmetric.NewMetrics(), errShutdown
 	}
-	s.points = run.points
 	failed := run.failures.list()
 	s.log.report(failed)
 	return run.metrics, asError(failed)
@@ -102,7 +98,6 @@ type scrapeRun struct {
 	*xfrmScraper
 	metrics  pmetric.Metrics
 	failures failures
-	points   map[*netns.Namespace]int
 }
 
 func (r *scrapeRun) visit(reading netns.Reading) {
@@ -117,12 +112,9 @@ func (r *scrapeRun) visit(reading netns.Reading) {
 	case errors.Is(err, netns.ErrNoDirectory):
 		r.log.directoryMissing(reading.File, err)
 	default:
-		points, known := r.xfrmScraper.points[reading.Namespace]
-		if !known {
-			points = 1
-		} else {
-			// It keeps its number of points for as long as it cannot be read.
-			r.points[reading.Namespace] = points
+		points := 1
+		if reading.Namespace != nil {
+			points = reading.Namespace.Points
 		}
 		r.failures.ofNamespace(reading.Namespace, reading.File, err, points)
 	}
@@ -140,5 +132,5 @@ func (r *scrapeRun) parse(reading netns.Reading) {
 			r.log.newCounter(name)
 		}
 	}
-	r.points[reading.Namespace] = r.emitter.add(r.metrics, reading.Namespace, r.counters, pcommon.NewTimestampFromTime(time.Now()))
+	reading.Namespace.Points = r.emitter.add(r.metrics, reading.Namespace, r.counters, pcommon.NewTimestampFromTime(time.Now()))
 }

@@ -22,6 +22,15 @@ type Namespace struct {
 	PID int
 	// Start is a lower bound of the time since when the namespace counts.
 	Start time.Time
+
+	// Points is for the use of whoever reads: how many points the namespace gave
+	// the last time, and so how many are missing when it cannot be read.
+	Points int
+}
+
+// Bare reports whether nothing tells the namespace apart: it is the main one.
+func (n *Namespace) Bare() bool {
+	return n.Name == "" && n.PodUID == "" && n.ContainerID == "" && n.PID == 0
 }
 
 // String tells the namespace apart in messages.

@@ -66,17 +66,23 @@ func (p *Parser) Parse(dst []Counter, data []byte) ([]Counter, *BadLines) {
 		text := data[:end]
 		data = data[end+1:]
 
-		name, digits, fault := split(text)
+		e, digits, fault := p.expected(text, next), []byte(nil), ""
+		if e != nil {
+			digits = trimBlanks(text[len(e.name.Kernel):])
+		} else {
+			var name []byte
+			if name, digits, fault = split(text); fault == "" {
+				e = p.lookup(name)
+			}
+		}
+		var value int64
+		if fault == "" {
+			value, fault = parseValue(digits)
+		}
 		if fault != "" {
 			bad = bad.add(line, text, fault)
 			continue
 		}
-		value, fault := parseValue(digits)
-		if fault != "" {
-			bad = bad.add(line, text, fault)
-			continue
-		}
-		e := p.lookup(name, next)
 		if e.index >= 0 {
 			next = e.index + 1
 		}
@@ -102,12 +108,22 @@ func (p *Parser) begin() {
 	}
 }
 
-// lookup finds the entry of a name. Kernels print their counters in one order,
-// so the one after the last, at next, is tried first.
-func (p *Parser) lookup(name []byte, next int) *entry {
-	if next < len(p.kernel) && string(name) == p.kernel[next].name.Kernel {
-		return p.kernel[next]
+// expected returns the entry at next if the line is that one's, well-formed up to
+// its number. Kernels print their counters in one order, so it nearly always is.
+func (p *Parser) expected(text []byte, next int) *entry {
+	if next >= len(p.kernel) {
+		return nil
 	}
+	e := p.kernel[next]
+	n := len(e.name.Kernel)
+	if len(text) <= n || string(text[:n]) != e.name.Kernel || !isBlank(text[n]) || !isDigit(text[len(text)-1]) {
+		return nil
+	}
+	return e
+}
+
+// lookup finds or makes the entry of a name.
+func (p *Parser) lookup(name []byte) *entry {
 	if e, ok := p.entries[string(name)]; ok {
 		return e
 	}
@@ -148,35 +164,33 @@ func split(text []byte) (name, number []byte, fault string) {
 	if len(rest) == 0 {
 		return nil, nil, errNoNumber
 	}
-	for i, c := range rest {
-		if isBlank(c) {
-			if isDigit(trimBlanks(rest[i:])[0]) {
-				return nil, nil, errTwoNumbers
-			}
-			return nil, nil, errNoDigits
-		}
-	}
 	return name, rest, ""
 }
 
-func parseValue(digits []byte) (int64, string) {
-	var value int64
-	for _, c := range digits {
+func parseValue(text []byte) (value int64, fault string) {
+	for i, c := range text {
 		if !isDigit(c) {
-			if !utf8.Valid(digits) {
-				return 0, errNotUTF8
-			}
-			return 0, errNoDigits
+			return 0, notDigits(text, i)
 		}
-	}
-	for _, c := range digits {
 		d := int64(c - '0')
 		if value > (math.MaxInt64-d)/10 {
-			return 0, errTooLarge
+			fault, value = errTooLarge, 0
 		}
 		value = value*10 + d
 	}
-	return value, ""
+	return value, fault
+}
+
+// notDigits says what is wrong with a number whose byte i is no digit.
+func notDigits(text []byte, i int) string {
+	switch {
+	case !utf8.Valid(text):
+		return errNotUTF8
+	case isBlank(text[i]) && isDigit(trimBlanks(text[i:])[0]):
+		return errTwoNumbers
+	default:
+		return errNoDigits
+	}
 }
 
 func isNameByte(c byte) bool { return isUpper(c) || isLower(c) || isDigit(c) || c == '_' }

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// The main goroutine keeps the main thread to itself: threads are thrown away
+// here, which that one cannot be.
+func init() { runtime.LockOSThread() }
+
+// mountNamespaces mounts n named namespaces in a new directory.
+func mountNamespaces(n int) (dir string, names []string, remove func()) {
+	dir = must(os.MkdirTemp("", "xfrm-bench-"))
+	for i := range n {
+		names = append(names, fmt.Sprintf("ns-%05d", i))
+	}
+	done := make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer close(done)
+		for _, name := range names {
+			path := filepath.Join(dir, name)
+			check(os.WriteFile(path, nil, 0o600))
+			check(unix.Unshare(unix.CLONE_NEWNET))
+			check(unix.Mount("/proc/thread-self/ns/net", path, "", unix.MS_BIND, ""))
+		}
+	}()
+	<-done
+	return dir, names, func() {
+		for _, name := range names {
+			check(unix.Unmount(filepath.Join(dir, name), unix.MNT_DETACH))
+		}
+		check(os.RemoveAll(dir))
+	}
+}
+
+// startProcesses starts processes that sleep: perNamespace in each of n new
+// network namespaces.
+func startProcesses(n, perNamespace int) (kill func()) {
+	var started []*exec.Cmd
+	start := func(attr *syscall.SysProcAttr) {
+		cmd := exec.Command("sleep", "3600")
+		attr.Pdeathsig = unix.SIGKILL
+		cmd.SysProcAttr = attr
+		check(cmd.Start())
+		started = append(started, cmd)
+	}
+	done := make(chan struct{})
+	stop := make(chan struct{})
+	stopped := make(chan struct{})
+	go func() {
+		// Pdeathsig follows the thread, and a child lives in the thread's namespace.
+		runtime.LockOSThread()
+		defer close(stopped)
+		for range n {
+			check(unix.Unshare(unix.CLONE_NEWNET))
+			for range perNamespace {
+				start(&syscall.SysProcAttr{})
+			}
+		}
+		close(done)
+		<-stop
+		for _, cmd := range started {
+			_ = cmd.Process.Kill()
+		}
+		for _, cmd := range started {
+			_ = cmd.Wait()
+		}
+	}()
+	<-done
+	return func() {
+		close(stop)
+		<-stopped
+	}
+}
