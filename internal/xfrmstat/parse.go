@@ -66,19 +66,7 @@ func (p *Parser) Parse(dst []Counter, data []byte) ([]Counter, *BadLines) {
 		text := data[:end]
 		data = data[end+1:]
 
-		e, digits, fault := p.expected(text, next), []byte(nil), ""
-		if e != nil {
-			digits = trimBlanks(text[len(e.name.Kernel):])
-		} else {
-			var name []byte
-			if name, digits, fault = split(text); fault == "" {
-				e = p.lookup(name)
-			}
-		}
-		var value int64
-		if fault == "" {
-			value, fault = parseValue(digits)
-		}
+		e, value, fault := p.parseLine(text, next)
 		if fault != "" {
 			bad = bad.add(line, text, fault)
 			continue
@@ -106,6 +94,22 @@ func (p *Parser) begin() {
 	for i := range kernelNames {
 		p.kernel[i] = p.add(kernelNames[i], i)
 	}
+}
+
+// parseLine returns the entry and the value of a line, or what is wrong with it.
+func (p *Parser) parseLine(text []byte, next int) (e *entry, value int64, fault string) {
+	if e := p.expected(text, next); e != nil {
+		value, fault := parseValue(trimBlanks(text[len(e.name.Kernel):]))
+		return e, value, fault
+	}
+	name, number, fault := split(text)
+	if fault != "" {
+		return nil, 0, fault
+	}
+	if value, fault = parseValue(number); fault != "" {
+		return nil, 0, fault
+	}
+	return p.lookup(name), value, ""
 }
 
 // expected returns the entry at next if the line is that one's, well-formed up to
