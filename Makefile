@@ -57,6 +57,11 @@ fuzz: ## Fuzz the parsers of counters and cgroups, the configuration and whole s
 e2e: build $(BIN)/prometheus ## Drop real packets in scratch network namespaces and follow them to OTLP and Prometheus (needs root, iproute2).
 	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus go test -count=1 -v ./...
 
+.PHONY: verification
+verification: ## Run all end-to-end tests and write docs/verification.md from what they found.
+	dir=$$(mktemp -d) && VERIFICATION_DIR=$$dir $(MAKE) e2e e2e-kernels && \
+		cat e2e/verification.md $$dir/faults.md $$dir/kernels.md > docs/verification.md && rm -r $$dir
+
 .PHONY: bench
 bench: build $(BIN)/node_exporter ## Compare with the kernel's own cost, procfs and node_exporter; write docs/performance.md (needs root).
 	cd benchmarks && go run . -collector $(COLLECTOR) -node-exporter $(BIN)/node_exporter -o ../docs/performance.md

@@ -236,28 +236,31 @@ func TestHidepidBelowRootPath(t *testing.T) {
 		"an error that names hidepid")
 }
 
-// A kernel without the statistics looks like one whose file is hidden.
+// A kernel without the statistics has a proc without the file. Here a mount
+// namespace hides it, until the test takes the mount away.
 func TestWithoutStatistics(t *testing.T) {
 	requireRoot(t)
-	ns := newNamespace(t)
-	// A fake proc, since a file of proc cannot be hidden but by another file.
-	root := filepath.Dir(public(t, "config.yaml", ""))
-	require.NoError(t, os.MkdirAll(filepath.Join(root, "proc/1/net"), 0o755))
-	for _, dir := range []string{"proc", "proc/1"} {
-		require.NoError(t, os.Chmod(filepath.Join(root, dir), 0o755))
-	}
-	sink := newOTLPSink(t, ns)
-	c := ns.collector(toSink + "    root_path: " + root + "\n")
+	here, _ := pair(t)
+	block(here, thereAddress)
+	here.send(thereAddress, 2)
+	sink := newOTLPSink(t, here)
+	config := public(t, "config.yaml", toSink)
+	script := fmt.Sprintf("mount -t tmpfs hidden /proc/$$/net && exec %s --config %s", program(t, "OTELCOL_XFRM"), config)
+	c := run(t, here.command("unshare", "--mount", "--propagation=private", "sh", "-c", script))
 	eventually(t, "the warning", func() bool { return strings.Contains(c.output.String(), "CONFIG_XFRM_STATISTICS") })
-	time.Sleep(time.Second)
+	time.Sleep(time.Second) // of further scrapes
 	assert.Equal(t, 1, strings.Count(c.output.String(), "CONFIG_XFRM_STATISTICS"), "once")
 	assert.Empty(t, sink.scrapes())
-	require.NoError(t, os.WriteFile(filepath.Join(root, "proc/1/net/xfrm_stat"), []byte("XfrmInError\t1\n"), 0o644))
+
+	pid := c.cmd.Process.Pid
+	out, err := exec.Command("nsenter", fmt.Sprintf("--mount=/proc/%d/ns/mnt", pid), "umount", fmt.Sprintf("/proc/%d/net", pid)).CombinedOutput()
+	require.NoError(t, err, "%s", out)
 	eventually(t, "it has appeared", func() bool { return strings.Contains(c.output.String(), "have appeared") })
-	assert.Equal(t, map[string]int64{"inbound/error": 1}, resource(t, sink.next(), ""))
+	assert.Equal(t, map[string]int64{"outbound/pol_block": 2}, nonZero(resource(t, sink.next(), "")))
 	c.interrupt()
 	assert.NotContains(t, c.output.String(), "\terror\t")
-	verified("the kernel has no statistics (a proc without the file)", "no points, no errors; points from the scrape after the file appears",
+	verified("the kernel has no statistics (a mount namespace hides the file)",
+		"no points, no errors; points from the scrape after the file appears",
 		"one warning that names CONFIG_XFRM_STATISTICS, one info when the file appears")
 }
 
@@ -320,7 +323,7 @@ func TestChurn(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "1", strings.TrimSpace(string(homes)), "a thread is not at home")
 	c.interrupt()
-	verified("namespaces are created and deleted all the time",
+	verified("namespaces are created and deleted all the time, also while they are read",
 		fmt.Sprintf("%d namespaces in %s (%.0f a second) under %d scrapes; the one that stays was in every scrape with its exact value; descriptors %d before, %d after; threads %d, %d",
 			made, duration, float64(made)/duration.Seconds(), len(sink.scrapes()), before.descriptors, after.descriptors, before.threads, after.threads),
 		"nothing")
