@@ -209,6 +209,9 @@ func (s *Source) visitFailed(b *bind, path string, groups map[uint64]*group, vis
 
 // visitGroups reads the namespaces of processes through one of them each.
 func (s *Source) visitGroups(ctx context.Context, h *host, groups map[uint64]*group, visit func(Reading)) {
+	if len(groups) == 0 {
+		return
+	}
 	ordered := s.inOrder(ctx, groups, h)
 	for _, g := range ordered {
 		if r := s.memory.byFile[g.file]; r != nil {
