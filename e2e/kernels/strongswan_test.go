@@ -3,6 +3,7 @@ package kernels
 import (
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -49,7 +50,7 @@ func TestStrongSwan(t *testing.T) {
 			fmt.Fprintf(&rows, "| %s | %s |\n", mistake.Name, counted(names, mistake.Expect))
 		})
 	}
-	verification(t, "\n### strongSwan\n\n"+
+	verification(t, os.O_APPEND, "\n### strongSwan\n\n"+
 		"Two charons in two network namespaces of "+releases[0]+" build an ESP tunnel with IKEv2 and a shared secret. 10\n"+
 		"packets are sent under each mistake; the collector runs at the side that counts.\n\n"+
 		"| mistake | counters seen |\n|---|---|\n"+rows.String())

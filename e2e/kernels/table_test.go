@@ -95,19 +95,19 @@ func (tb *table) write(t *testing.T, releases []string) {
 		fmt.Fprintf(&out, " | **%d of %d**", tb.distinct(release), len(tb.counters[release]))
 	}
 	out.WriteString(" |\n")
-	verification(t, out.String())
+	verification(t, os.O_TRUNC, out.String())
 }
 
-// verification writes a part of kernels.md; the parts come in the order of the
-// tests.
-func verification(t *testing.T, part string) {
+// verification writes a part of kernels.md: the table begins it (os.O_TRUNC),
+// and others follow it (os.O_APPEND).
+func verification(t *testing.T, how int, part string) {
 	t.Helper()
 	dir := os.Getenv("VERIFICATION_DIR")
 	if dir == "" {
 		t.Log("\n" + part)
 		return
 	}
-	file, err := os.OpenFile(filepath.Join(dir, "kernels.md"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	file, err := os.OpenFile(filepath.Join(dir, "kernels.md"), os.O_CREATE|os.O_WRONLY|how, 0o644)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, file.Close()) }()
 	_, err = file.WriteString(part)

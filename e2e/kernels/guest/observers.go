@@ -55,8 +55,8 @@ service:
 
 const prometheusConfig = `
 global:
-  scrape_interval: 300ms
-  scrape_timeout: 300ms
+  scrape_interval: 500ms
+  scrape_timeout: 500ms
 scrape_configs:
   - job_name: xfrm
     static_configs:

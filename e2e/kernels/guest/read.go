@@ -148,8 +148,9 @@ func queryPrometheus() (time.Time, report.Counters, error) {
 	if err != nil {
 		return time.Time{}, nil, err
 	}
-	if len(values) == 0 {
-		return time.Time{}, nil, errors.New("no series in Prometheus yet")
+	// After a scrape that failed all series are stale, and the answer is empty.
+	if len(values) == 0 || len(values) != len(times) {
+		return time.Time{}, nil, errors.New("no current series in Prometheus")
 	}
 	oldest, got := time.Now(), report.Counters{}
 	for key, seconds := range times {

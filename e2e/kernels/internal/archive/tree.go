@@ -18,6 +18,7 @@ func (c *Cache) Tree(packages ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	// Without locking: what is locked is the system's dpkg, which has no part in this.
 	args := append([]string{
 		"-o", "APT::Default-Release=/^" + codename + "(-security|-updates)?$/",
 		"-o", "Debug::NoLocking=true", "-y", "--no-install-recommends", "--download-only", "install",

@@ -35,7 +35,7 @@ func Enter(args []string) error {
 	if err := unix.Mount("tmpfs", "/run", "tmpfs", 0, ""); err != nil {
 		return fmt.Errorf("mounting /run: %w", err)
 	}
-	return unix.Exec(args[0], args, os.Environ()) //nolint:gosec // The programs are those above.
+	return unix.Exec(args[0], args, os.Environ())
 }
 
 // peer is a side with its IKE daemon.
