@@ -55,7 +55,11 @@ fuzz: ## Fuzz the parsers of counters and cgroups, the configuration and whole s
 
 .PHONY: e2e
 e2e: build $(BIN)/prometheus ## Drop real packets in scratch network namespaces and follow them to OTLP and Prometheus (needs root, iproute2).
-	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus go test -count=1 -v ./...
+	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus go test -count=1 -v .
+
+.PHONY: e2e-kernels
+e2e-kernels: build $(BIN)/prometheus ## The same inside Debian kernels that QEMU boots, through real IPsec (needs qemu-system-x86, xz-utils).
+	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus go test -count=1 -v -timeout 30m ./kernels/...
 
 .PHONY: verification
 verification: ## Run all end-to-end tests and write docs/verification.md from what they found.

@@ -1,0 +1,83 @@
+// The guest is /init of a virtual machine: it sets the network up, runs the
+// collector, a second collector that receives OTLP, and Prometheus, drops
+// packets, and reports on the second serial port what each of them saw. Whether
+// that is right is for the host to say.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/report"
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/tunnel"
+)
+
+// The main thread gives the process its /proc/self/net: nothing else may run on
+// it.
+func init() { runtime.LockOSThread() }
+
+func main() {
+	if len(os.Args) > 2 && os.Args[1] == tunnel.EnterCommand {
+		fmt.Fprintln(os.Stderr, tunnel.Enter(os.Args[2:]))
+		os.Exit(1)
+	}
+	if os.Getpid() != 1 {
+		fmt.Fprintln(os.Stderr, "this is /init of a virtual machine")
+		os.Exit(1)
+	}
+	if err := boot(); err != nil {
+		fmt.Fprintln(os.Stderr, "the guest:", err)
+		tell(report.Line{Error: err.Error()})
+	}
+	unix.Sync()
+	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+}
+
+func boot() error {
+	if err := mount(); err != nil {
+		return err
+	}
+	if err := openReport(); err != nil {
+		return err
+	}
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return err
+	}
+	tell(report.Line{Release: strings.TrimSpace(string(release))})
+	if err := loadModules(); err != nil {
+		return err
+	}
+	run := runScenarios
+	if len(os.Args) > 1 && os.Args[1] == "mistakes" {
+		run = runMistakes
+	}
+	if err := run(); err != nil {
+		return err
+	}
+	tell(report.Line{Done: true})
+	return nil
+}
+
+var reportPort *os.File
+
+func openReport() (err error) {
+	reportPort, err = os.OpenFile("/dev/ttyS1", os.O_WRONLY|unix.O_NOCTTY, 0)
+	return err
+}
+
+// tell writes a line of the report.
+func tell(line report.Line) {
+	content, err := json.Marshal(line)
+	if err != nil || reportPort == nil {
+		return
+	}
+	_, _ = reportPort.Write(append(content, '\n'))
+}
+
+func note(format string, args ...any) { tell(report.Line{Note: fmt.Sprintf(format, args...)}) }

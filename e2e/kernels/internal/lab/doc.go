@@ -1,0 +1,4 @@
+// Package lab is the network inside the guest: two namespaces, joined by a veth
+// pair, and what a test does in them. There is no userland but the test itself,
+// so it speaks netlink and opens sockets directly.
+package lab

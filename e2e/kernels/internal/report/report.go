@@ -1,0 +1,43 @@
+// Package report is what the guest tells the host: one JSON object a line.
+package report
+
+// Counters are values by counter. The keys are the kernel's names, or
+// direction/reason where they went through the collector.
+type Counters map[string]int64
+
+// Snapshot is what three observers saw at one time.
+type Snapshot struct {
+	// Kernel is /proc/net/xfrm_stat.
+	Kernel Counters `json:"kernel"`
+	// OTLP is the last scrape that the second collector received.
+	OTLP Counters `json:"otlp"`
+	// Prometheus is what Prometheus' HTTP API returns.
+	Prometheus Counters `json:"prometheus"`
+}
+
+// Step is one provocation: a scenario, or a mistake of an operator.
+type Step struct {
+	Name string `json:"name"`
+	// Before is the snapshot after the step before: clearing up must count
+	// nothing either.
+	Before Snapshot `json:"before"`
+	After  Snapshot `json:"after"`
+	// Refused: this kernel does not let a packet in that the step needs, so that
+	// nothing may have counted.
+	Refused bool `json:"refused,omitempty"`
+	// Error says why the step could not be done; then its counters mean nothing.
+	Error string `json:"error,omitempty"`
+}
+
+// Line is one line of the report; exactly one field is set.
+type Line struct {
+	// Release is the kernel's release, the first line.
+	Release string `json:"release,omitempty"`
+	// Note is for whoever reads the log.
+	Note string `json:"note,omitempty"`
+	Step *Step  `json:"step,omitempty"`
+	// Error ended the guest.
+	Error string `json:"error,omitempty"`
+	// Done is the last line of a guest that did all.
+	Done bool `json:"done,omitempty"`
+}
