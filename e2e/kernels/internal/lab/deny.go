@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -16,6 +17,9 @@ func Deny(hook string, f func() error) error {
 		Type: ebpf.LSM, AttachType: ebpf.AttachLSMMac, AttachTo: hook, License: "GPL",
 		Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, -eperm), asm.Return()},
 	})
+	if err != nil && strings.Contains(err.Error(), "disabled hook") {
+		return ErrRefused
+	}
 	if err != nil {
 		return fmt.Errorf("loading a BPF program for %s: %w", hook, err)
 	}

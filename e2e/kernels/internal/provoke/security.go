@@ -17,7 +17,8 @@ func security() []Scenario {
 		},
 		{
 			Name: "decoding of a forwarded packet denied", How: "out policy, a BPF LSM program denies xfrm_decode_session",
-			Expect: report.Counters{"XfrmFwdHdrError": 7},
+			Expect:  report.Counters{"XfrmFwdHdrError": 7},
+			Refusal: "needs a BPF LSM program on xfrm_decode_session, which this kernel does not allow",
 			Run: func(l *lab.Lab) error {
 				if err := l.Here.Add(lab.Policy(behind.IP, 0, outbound(l, lab.ESP, 0x9000))); err != nil {
 					return err
