@@ -20,6 +20,8 @@ import (
 // requireTools skips where the host lacks a program.
 func requireTools(t *testing.T) {
 	t.Helper()
+	need.Program(t, "OTELCOL_XFRM", "e2e-kernels")
+	need.Program(t, "PROMETHEUS", "e2e-kernels")
 	need.Tool(t, "qemu-system-x86_64", "qemu-system-x86")
 	need.Tool(t, "xz", "xz-utils")
 	need.Tool(t, "apt-get", "apt")

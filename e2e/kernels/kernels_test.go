@@ -50,6 +50,7 @@ func TestKernels(t *testing.T) {
 				}
 				t.Run(scenario.Name, func(t *testing.T) {
 					step := ran[scenario.Name]
+					t.Log(scenario.How)
 					require.NotNil(t, step, "the guest did not run it")
 					if step.Refused {
 						require.NotEmpty(t, scenario.Refusal, "the kernel refuses a packet")

@@ -79,9 +79,9 @@ func (tb *table) write(t *testing.T, releases []string) {
 	slices.Sort(names)
 	var out strings.Builder
 	out.WriteString("## Real kernels\n\n")
-	out.WriteString("Stock Debian kernels in QEMU (TCG, 2 virtual CPUs). \"exact (N)\": real packets raised the counter by exactly N\n" +
-		"in sum, and the kernel's file, an independent receiver of OTLP and Prometheus agreed on all counters after each\n" +
-		"provocation.\n\n")
+	out.WriteString("Stock Debian kernels in QEMU (TCG, 2 virtual CPUs, booted with lsm=bpf). \"exact (N)\": real packets raised the\n" +
+		"counter by exactly N in sum, and the kernel's file, an independent receiver of OTLP and Prometheus agreed on all\n" +
+		"counters after each provocation.\n\n")
 	out.WriteString("| counter | " + strings.Join(releases, " | ") + " |\n|---" + strings.Repeat("|---", len(releases)) + "|\n")
 	for _, name := range names {
 		out.WriteString("| " + name)

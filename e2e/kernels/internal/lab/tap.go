@@ -46,9 +46,6 @@ func (s *Side) Tap(name string) (*Tap, error) {
 	return t, nil
 }
 
-// ErrRefused says that the kernel takes a frame for malformed.
-var ErrRefused = errors.New("the kernel refuses the frame")
-
 // Arrive lets a frame arrive at the device.
 func (t *Tap) Arrive(header, frame []byte) error {
 	_, err := t.file.Write(append(header, frame...))

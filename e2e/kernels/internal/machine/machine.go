@@ -43,7 +43,7 @@ func Boot(dir string, g Guest) (*Result, error) {
 		"-nic", "none", "-nodefaults", "-display", "none", "-no-reboot",
 		"-serial", "file:"+console, "-serial", "file:"+reported,
 		"-kernel", g.Kernel, "-initrd", g.Initramfs,
-		"-append", "console=ttyS0 quiet panic=-1 rdinit=/init -- "+g.Arg)
+		"-append", "console=ttyS0 quiet panic=-1 rdinit=/init lsm=bpf -- "+g.Arg)
 	out, err := cmd.CombinedOutput()
 	result := &Result{}
 	if content, err := os.ReadFile(console); err == nil {

@@ -35,7 +35,7 @@ func (s Scenario) Runs(kernel report.Counters) bool {
 func Scenarios() []Scenario {
 	var all []Scenario
 	for _, group := range [][]Scenario{
-		healthy(), malformed(), inboundState(), inboundPolicy(), outboundState(), outboundPolicy(), direction(),
+		healthy(), malformed(), inboundState(), inboundPolicy(), outboundState(), outboundPolicy(), direction(), security(),
 	} {
 		all = append(all, group...)
 	}
@@ -45,8 +45,6 @@ func Scenarios() []Scenario {
 // Unreachable says why the remaining counters are raised by no scenario.
 var Unreachable = map[string]string{
 	"XfrmInError":             "no way to raise it is known",
-	"XfrmInPolError":          "needs a security module that denies the policy lookup",
-	"XfrmFwdHdrError":         "needs a security module that denies decoding the packet",
 	"XfrmOutBundleCheckError": "no kernel increments it",
 	"XfrmOutPolDead":          "no kernel increments it",
 	"XfrmInIptfsError":        "needs CONFIG_XFRM_IPTFS, which these kernels lack",

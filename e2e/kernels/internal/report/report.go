@@ -22,8 +22,8 @@ type Step struct {
 	// nothing either.
 	Before Snapshot `json:"before"`
 	After  Snapshot `json:"after"`
-	// Refused: this kernel does not let a packet in that the step needs, so that
-	// nothing may have counted.
+	// Refused: this kernel does not allow what the step needs, and nothing may
+	// have counted.
 	Refused bool `json:"refused,omitempty"`
 	// Error says why the step could not be done; then its counters mean nothing.
 	Error string `json:"error,omitempty"`
