@@ -116,4 +116,4 @@ $(BIN)/node_exporter: tools/node_exporter/go.mod
 	cd tools/node_exporter && go build -o $@ github.com/prometheus/node_exporter
 
 $(BIN)/prometheus: tools/prometheus/go.mod
-	cd tools/prometheus && go build -o $@ github.com/prometheus/prometheus/cmd/prometheus
+	cd tools/prometheus && CGO_ENABLED=0 go build -o $@ github.com/prometheus/prometheus/cmd/prometheus
