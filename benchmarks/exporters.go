@@ -98,7 +98,7 @@ func exporters(r *report, collector, nodeExporter string) {
 		return fmt.Sprintf("%.1f MiB", float64(must(os.Stat(e.args[0])).Size())/(1<<20))
 	})
 	row("start to the first answered scrape with series", func(e *exporter) any { return micros(e.first) })
-	row("series of xfrm on this kernel", func(e *exporter) any { return bytes.Count(get(client, e.url), []byte("xfrm_packet")) })
+	row("series of xfrm on this kernel", func(e *exporter) any { return countSeries(get(client, e.url)) })
 	for _, e := range both {
 		check(e.cmd.Process.Kill())
 		_ = e.cmd.Wait()
@@ -124,6 +124,18 @@ func (e *exporter) start() {
 		}
 	}
 	panic(e.name + " does not answer")
+}
+
+// countSeries counts the series of XFRM: xfrm_packet_dropped_total ours,
+// node_xfrm_* node_exporter's.
+func countSeries(metrics []byte) int {
+	count := 0
+	for line := range bytes.Lines(metrics) {
+		if bytes.HasPrefix(line, []byte("xfrm_")) || bytes.HasPrefix(line, []byte("node_xfrm_")) {
+			count++
+		}
+	}
+	return count
 }
 
 func get(client *http.Client, url string) []byte {
