@@ -33,7 +33,7 @@ func run(collector, nodeExporter string) string {
 	r.text("# Performance\n")
 	r.text("Made by `make bench`, on a machine with %d cores (%s), Linux %s, %s, on %s. Times are medians of contenders that ran in turn in one process; "+
 		"such machines are noisy, so only the ratios within one table mean something.",
-		runtime.NumCPU(), cpuModel(), strings.TrimSpace(string(must(os.ReadFile("/proc/sys/kernel/osrelease")))), runtime.Version(),
+		runtime.NumCPU(), cpuModel(), kernelVersion(), runtime.Version(),
 		time.Now().UTC().Format(time.DateOnly))
 	for _, section := range []func(*report){one, named, processes} {
 		section(r)
@@ -43,6 +43,12 @@ func run(collector, nodeExporter string) string {
 	}
 	r.text("%s", must(os.ReadFile("notes.md")))
 	return r.String()
+}
+
+// kernelVersion is without what a machine's builder adds to it.
+func kernelVersion() string {
+	version, _, _ := strings.Cut(strings.TrimSpace(string(must(os.ReadFile("/proc/sys/kernel/osrelease")))), "-")
+	return version
 }
 
 func cpuModel() string {

@@ -25,9 +25,10 @@ func verifiedHere(raised map[string]int, kinds int) {
 	defer faults.Unlock()
 	var b strings.Builder
 	release, _ := os.ReadFile("/proc/sys/kernel/osrelease")
+	version, _, _ := strings.Cut(strings.TrimSpace(string(release)), "-")
 	fmt.Fprintf(&b, "## This machine's kernel\n\nLinux %s, which has policies and neither ESP nor AH. Each counter was raised by packets in %d kinds of "+
 		"network namespaces (the collector's own, a named and a process's); OTLP and Prometheus showed exactly as many on that "+
-		"counter, and nothing on any other.\n\n| counter | exact in |\n|---|---|\n", strings.TrimSpace(string(release)), kinds)
+		"counter, and nothing on any other.\n\n| counter | exact in |\n|---|---|\n", version, kinds)
 	for _, counter := range slices.Sorted(maps.Keys(raised)) {
 		fmt.Fprintf(&b, "| %s | %d of %d kinds |\n", counter, raised[counter], kinds)
 	}
