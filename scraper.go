@@ -114,7 +114,7 @@ func (r *scrapeRun) visit(reading netns.Reading) {
 	default:
 		points := 1
 		if reading.Namespace != nil {
-			points = reading.Namespace.Points
+			points = max(1, reading.Namespace.Points)
 		}
 		r.failures.ofNamespace(reading.Namespace, reading.File, err, points)
 	}

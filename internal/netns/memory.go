@@ -17,6 +17,8 @@ import (
 type memory struct {
 	scrape int
 	byBind map[bindID]*record
+	// before is byBind of the scrape before.
+	before map[bindID]*record
 	byFile map[uint64]*record
 	// called counts the living namespaces by what they are called, and names by
 	// their names, to keep two from being called alike.
@@ -112,11 +114,14 @@ func newMemory() *memory {
 }
 
 // begin begins a scrape.
-func (m *memory) begin() { m.scrape++ }
+func (m *memory) begin() {
+	m.scrape++
+	m.before, m.byBind = m.byBind, make(map[bindID]*record, len(m.byBind))
+}
 
 // markBind says that a bind mount is there.
 func (m *memory) markBind(id bindID) {
-	if r := m.byBind[id]; r != nil {
+	if r := m.before[id]; r != nil {
 		m.mark(r)
 		m.bind(r, id)
 	}
@@ -141,7 +146,13 @@ func (r *record) holds(g *group, scrape int) {
 // gone says that a bind mount that was marked is no longer there. Without another
 // proof its namespace has gone too.
 func (m *memory) gone(id bindID) {
-	if r := m.byBind[id]; r != nil && r.proven != m.scrape {
+	r := m.byBind[id]
+	if r == nil {
+		return
+	}
+	delete(m.byBind, id)
+	r.binds = slices.DeleteFunc(r.binds, func(b bindID) bool { return b == id })
+	if len(r.binds) == 0 && r.proven != m.scrape {
 		m.forget(r)
 	}
 }
@@ -153,9 +164,6 @@ func (m *memory) mark(r *record) {
 		return
 	}
 	r.scrape = m.scrape
-	for _, id := range r.binds {
-		delete(m.byBind, id)
-	}
 	r.binds = r.binds[:0]
 }
 

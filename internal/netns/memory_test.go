@@ -184,6 +184,20 @@ func TestMountThatGoesDuringTheScan(t *testing.T) {
 	assert.Equal(t, Namespace{ContainerID: "C", Start: boot.Add(15)}, r.ns)
 }
 
+// Of two links to one namespace the first dangles: the other still proves it.
+func TestOneOfTwoLinksGone(t *testing.T) {
+	m := newMemory()
+	one, two := bindID{7, 1}, bindID{8, 2}
+	first := scrape(m, 10, nil, []bound{{"c1", one, 50}, {"c2", two, 50}}, nil)[50]
+	m.begin()
+	m.markBind(one)
+	m.markBind(two)
+	m.sweep()
+	m.gone(one)
+	assert.Same(t, first, &m.named(two, 50, nil, "c2", "/run/netns/c2", nil).ns)
+	assert.Equal(t, "c1", first.Name)
+}
+
 // A process joins a named namespace: that it was read proves it.
 func TestProcessJoinsNamedNamespace(t *testing.T) {
 	w := world{10: {start: 15}}

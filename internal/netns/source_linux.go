@@ -301,7 +301,8 @@ func (s *Source) readThrough(h *host, g *group, pid int, arena *[]byte) bool {
 		*arena = append(*arena, data...)
 		g.path, g.data, g.err = filepath.Join(h.path(h.proc), path), (*arena)[begin:], nil
 		return true
-	case err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH):
+	case err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ENXIO):
+		// The process has left or ended; with ENXIO its namespace is being taken down.
 	default:
 		g.path = filepath.Join(h.path(h.proc), path)
 		g.err = &fs.PathError{Op: "read", Path: g.path, Err: err}
