@@ -150,7 +150,7 @@ func TestPrivileges(t *testing.T) {
 		assert.NotEmpty(t, resource(t, got, ""))
 		c.interrupt()
 		assert.Equal(t, 1, strings.Count(c.output.String(), "CAP_SYS_ADMIN"), "one message")
-		assert.Contains(t, c.output.String(), here.name+" and 1 more")
+		assert.Contains(t, c.output.String(), " and 1 more: entering a network namespace")
 	})
 }
 
