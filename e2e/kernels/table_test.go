@@ -79,7 +79,7 @@ func (tb *table) write(t *testing.T, releases []string) {
 	slices.Sort(names)
 	var out strings.Builder
 	out.WriteString("## Real kernels\n\n")
-	out.WriteString("Stock Debian kernels in QEMU (TCG, 2 virtual CPUs, booted with lsm=bpf). \"exact (N)\": real packets raised the\n" +
+	out.WriteString("Stock Debian kernels in QEMU (TCG, 1 virtual CPU, booted with lsm=bpf). \"exact (N)\": real packets raised the\n" +
 		"counter by exactly N in sum, and the kernel's file, an independent receiver of OTLP and Prometheus agreed on all\n" +
 		"counters after each provocation.\n\n")
 	out.WriteString("| counter | " + strings.Join(releases, " | ") + " |\n|---" + strings.Repeat("|---", len(releases)) + "|\n")
