@@ -11,12 +11,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// place is where a bind mount is.
+type place struct {
+	name string
+	// path of the file, on the host, below the directory as configured.
+	path string
+}
+
 // bind is a file that may be a namespace's bind mount.
 type bind struct {
-	name string
-	// dir is the directory as configured, path the file in it, on the host.
-	dir, path string
-	id        bindID
+	place
+	// also are further mounts of the same namespace, for when the first goes
+	// before it is opened.
+	also []place
+	id   bindID
 	// link says that id is that of a symbolic link, not of the mount behind it.
 	link bool
 
@@ -34,17 +42,19 @@ func listNamed(h *host, named Named) (binds []*bind, problems []Reading) {
 	if len(directories) == 0 {
 		directories = []string{DefaultDirectory}
 	}
-	listed := make(map[bindID]bool)
+	listed := make(map[bindID]*bind)
 	for _, dir := range directories {
 		found, err := listDirectory(h, named, dir)
 		if err != nil {
 			problems = append(problems, Reading{File: h.path(dir), Err: err})
 		}
 		for _, b := range found {
-			if !listed[b.id] {
-				listed[b.id] = true
-				binds = append(binds, b)
+			if first := listed[b.id]; first != nil {
+				first.also = append(first.also, b.place)
+				continue
 			}
+			listed[b.id] = b
+			binds = append(binds, b)
 		}
 	}
 	return binds, problems
@@ -70,7 +80,7 @@ func listDirectory(h *host, named Named, path string) ([]*bind, error) {
 		if !named.matches(name) {
 			continue
 		}
-		b := &bind{name: name, dir: path, path: filepath.Join(path, name)}
+		b := &bind{place: place{name: name, path: filepath.Join(path, name)}}
 		// A link's own times are taken: those behind /proc/PID/ns/net move.
 		var st unix.Stat_t
 		if unix.Fstatat(fd, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
@@ -89,10 +99,20 @@ func listDirectory(h *host, named Named, path string) ([]*bind, error) {
 	return binds, nil
 }
 
-// openNamespace opens a bind mount, or what may be one: setns says whether it is.
-// The descriptor keeps the namespace alive: the caller closes it at once after
-// use.
+// openNamespace opens a bind mount, or what may be one, at the first place where
+// it still is: setns says whether it is one. The descriptor keeps the namespace
+// alive: the caller closes it at once after use.
 func (h *host) openNamespace(b *bind) (int, error) {
+	for {
+		fd, err := h.openPlace(b)
+		if !errors.Is(err, fs.ErrNotExist) || len(b.also) == 0 {
+			return fd, err
+		}
+		b.place, b.also = b.also[0], b.also[1:]
+	}
+}
+
+func (h *host) openPlace(b *bind) (int, error) {
 	fd, err := h.open(b.path, unix.O_RDONLY)
 	if err != nil {
 		if errors.Is(err, unix.ELOOP) {

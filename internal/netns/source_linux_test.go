@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,6 +90,31 @@ func TestLinksToNamespaces(t *testing.T) {
 	assert.Contains(t, got.all, label{name: "a"})
 	assert.Contains(t, got.all, label{name: "proc"})
 	assert.Equal(t, got, visit(t, s))
+}
+
+// Of two mounts of one namespace the first goes after it was listed.
+func TestFirstOfTwoMountsGoes(t *testing.T) {
+	l := newLab(t)
+	l.add("a")
+	require.NoError(t, os.WriteFile(filepath.Join(l.dir, "b"), nil, 0o600))
+	require.NoError(t, unix.Mount(filepath.Join(l.dir, "a"), filepath.Join(l.dir, "b"), "", unix.MS_BIND, ""))
+	s := l.source(false)
+	h, err := openHost("", "/proc")
+	require.NoError(t, err)
+	defer h.close()
+	binds, problems := s.listNamed(h)
+	require.Empty(t, problems)
+	require.Len(t, binds, 1, "one namespace")
+	l.del("a")
+	require.NoError(t, visitAll(t.Context(), h, &s.tourFile, binds, func(b *bind) {
+		require.NoError(t, b.err)
+		assert.Equal(t, "b", b.name)
+		assert.Contains(t, string(b.data), "XfrmInError")
+	}))
+	l.del("b")
+	require.NoError(t, visitAll(t.Context(), h, &s.tourFile, binds, func(b *bind) {
+		assert.ErrorIs(t, b.err, fs.ErrNotExist)
+	}))
 }
 
 func TestDirectories(t *testing.T) {
