@@ -344,6 +344,7 @@ func TestShutdownEndsAScrape(t *testing.T) {
 		assert.Zero(t, md.DataPointCount(), "nothing of an ended scrape is emitted")
 	}
 	assert.Empty(t, h.logs.FilterLevelExact(zapcore.ErrorLevel).All())
+	assert.Len(t, h.logs.FilterMessageSnippet("The shutdown ended a scrape").All(), 1)
 }
 
 func TestShutdownWithoutStart(t *testing.T) {

@@ -115,6 +115,11 @@ func (l *scrapeLog) directoryMissing(directory string, err error) {
 	}
 }
 
+// ended notes that a scrape was under way when the receiver was shut down.
+func (l *scrapeLog) ended() {
+	l.logger.Debug("The shutdown ended a scrape; nothing of it is emitted")
+}
+
 func (l *scrapeLog) first(key string) bool {
 	if l.notes[key] {
 		return false

@@ -62,10 +62,12 @@ func (s *xfrmScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 		xfrmScraper: s,
 		metrics:     pmetric.NewMetrics(),
 	}
-	if s.stopping.Err() == nil {
-		s.source.Visit(ctx, run.visit)
-	}
 	if s.stopping.Err() != nil {
+		return pmetric.NewMetrics(), errShutdown
+	}
+	s.source.Visit(ctx, run.visit)
+	if s.stopping.Err() != nil {
+		s.log.ended()
 		return pmetric.NewMetrics(), errShutdown
 	}
 	failed := run.failures.list()
