@@ -72,3 +72,31 @@ func TestDocumentationListsTheReasons(t *testing.T) {
 		assert.True(t, want[reason], reason)
 	}
 }
+
+// The runbook in docs/reasons.md has a section for each counter that the code
+// knows, in the kernel's order, each with all parts. Alerts and dashboard link to
+// the headings.
+func TestRunbookHasEveryReason(t *testing.T) {
+	content, err := os.ReadFile("docs/reasons.md")
+	require.NoError(t, err)
+	var want []string
+	for _, direction := range []xfrmstat.Direction{xfrmstat.Inbound, xfrmstat.Outbound} {
+		for _, name := range xfrmstat.KernelNames() {
+			if name.Direction == direction {
+				want = append(want, direction.String()+" "+name.Reason)
+			}
+		}
+	}
+	sections := strings.Split(string(content), "\n### ")[1:]
+	require.Len(t, sections, len(want))
+	for i, section := range sections {
+		heading, text, _ := strings.Cut(section, "\n")
+		assert.Equal(t, want[i], heading)
+		at := 0
+		for _, part := range []string{"**What the kernel found.** ", "**Usual causes.**", "**Confirm.**", "```console\n# ", "**What to change.** "} {
+			next := strings.Index(text[at:], part)
+			require.GreaterOrEqual(t, next, 0, "%s: %s", heading, part)
+			at += next + len(part)
+		}
+	}
+}

@@ -94,22 +94,44 @@ func TestDocumentedConfigurations(t *testing.T) {
 	assert.GreaterOrEqual(t, kinds["prometheus"], 1)
 }
 
-// Every link of the documentation to a file leads to one.
+// Every link of the documentation to a file leads to one, and to a heading in it
+// if it names one.
 func TestDocumentedLinks(t *testing.T) {
 	pages, err := filepath.Glob(filepath.Join("..", "docs", "*.md"))
 	require.NoError(t, err)
 	more, err := filepath.Glob(filepath.Join("..", "*.md"))
 	require.NoError(t, err)
-	link := regexp.MustCompile(`\]\(([^)#]+)(#[^)]*)?\)`)
+	link := regexp.MustCompile(`\]\(([^)#]*)(?:#([^)]*))?\)`)
 	for _, page := range append(pages, more...) {
 		content, err := os.ReadFile(page)
 		require.NoError(t, err)
 		for _, m := range link.FindAllStringSubmatch(string(content), -1) {
-			if strings.Contains(m[1], "://") {
+			file, anchor := m[1], m[2]
+			if strings.Contains(file, "://") {
 				continue
 			}
-			_, err := os.Stat(filepath.Join(filepath.Dir(page), m[1]))
-			assert.NoError(t, err, "%s links to %s", page, m[1])
+			target := page
+			if file != "" {
+				target = filepath.Join(filepath.Dir(page), file)
+			}
+			_, err := os.Stat(target)
+			if assert.NoError(t, err, "%s links to %s", page, file) && anchor != "" {
+				assert.Contains(t, anchors(t, target), anchor, "%s links to %s", page, target)
+			}
 		}
 	}
+}
+
+// anchors are the names that a page's headings have in links: lower case, spaces
+// as dashes, without punctuation.
+func anchors(t *testing.T, page string) []string {
+	t.Helper()
+	content, err := os.ReadFile(page)
+	require.NoError(t, err)
+	var all []string
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(string(content), -1) {
+		name := regexp.MustCompile(`[^a-z0-9 _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		all = append(all, strings.ReplaceAll(name, " ", "-"))
+	}
+	return all
 }
