@@ -5,7 +5,7 @@ BIN        := $(CURDIR)/bin
 COLLECTOR  := $(BIN)/otelcol-xfrm
 CONFIG     ?= distribution/config/terminal.yaml
 FUZZTIME   ?= 30s
-MODULES    := . benchmarks e2e tools/lint tools/mdatagen tools/node_exporter tools/ocb tools/prometheus
+MODULES    := . benchmarks e2e tools/jsonnet tools/lint tools/mdatagen tools/node_exporter tools/ocb tools/prometheus
 # Where the host has no C compiler the race detector is left out, aloud.
 CC_FOUND   := $(shell command -v $${CC:-gcc} 2>/dev/null || command -v cc 2>/dev/null)
 RACE       := $(if $(CC_FOUND),-race)
@@ -54,8 +54,8 @@ fuzz: ## Fuzz the parsers of counters and cgroups, the configuration and whole s
 	go test . -run '^$$' -fuzz FuzzScrape -fuzztime $(FUZZTIME)
 
 .PHONY: e2e
-e2e: build $(BIN)/prometheus ## Drop real packets in scratch network namespaces and follow them to OTLP and Prometheus (needs root, iproute2).
-	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus go test -count=1 -v .
+e2e: build $(BIN)/prometheus $(BIN)/promtool ## Drop real packets in scratch network namespaces and follow them to OTLP and Prometheus (needs root, iproute2).
+	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus PROMTOOL=$(BIN)/promtool go test -count=1 -v -timeout 20m .
 
 .PHONY: e2e-kernels
 e2e-kernels: build $(BIN)/prometheus ## The same inside Debian kernels that QEMU boots, through real IPsec (needs qemu-system-x86, xz-utils).
@@ -75,6 +75,12 @@ generate: $(BIN)/mdatagen ## Write again what mdatagen makes of metadata.yaml.
 	@# mdatagen takes the package's name from the folder's.
 	dir=$$(mktemp -d) && ln -s $(CURDIR) $$dir/xfrmreceiver && \
 		$(BIN)/mdatagen $$dir/xfrmreceiver/metadata.yaml; status=$$?; rm -r $$dir; exit $$status
+
+.PHONY: alerts
+alerts: $(BIN)/jsonnet $(BIN)/jsonnetfmt $(BIN)/promtool ## Write monitoring/alerts.yaml again and let promtool test it.
+	cd monitoring && $(BIN)/jsonnetfmt -i *.jsonnet *.libsonnet && $(BIN)/jsonnet -S alerts.jsonnet > alerts.yaml
+	$(BIN)/promtool check rules monitoring/*.yaml
+	$(BIN)/promtool test rules monitoring/tests/*.yaml
 
 .PHONY: golden
 golden: ## Write the golden files again, after a change of the output that is meant.
@@ -117,3 +123,9 @@ $(BIN)/node_exporter: tools/node_exporter/go.mod
 
 $(BIN)/prometheus: tools/prometheus/go.mod
 	cd tools/prometheus && CGO_ENABLED=0 go build -o $@ github.com/prometheus/prometheus/cmd/prometheus
+
+$(BIN)/promtool: tools/prometheus/go.mod
+	cd tools/prometheus && CGO_ENABLED=0 go build -o $@ github.com/prometheus/prometheus/cmd/promtool
+
+$(BIN)/jsonnet $(BIN)/jsonnetfmt: tools/jsonnet/go.mod
+	cd tools/jsonnet && go build -o $@ github.com/google/go-jsonnet/cmd/$(@F)
