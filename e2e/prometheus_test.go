@@ -23,10 +23,16 @@ type prometheus struct {
 // the namespace.
 func newPrometheus(t *testing.T, ns *namespace, config string, flags ...string) *prometheus {
 	t.Helper()
+	return newPrometheusOn(t, ns, filepath.Join(t.TempDir(), "data"), config, flags...)
+}
+
+// newPrometheusOn starts one that has the blocks of a folder already.
+func newPrometheusOn(t *testing.T, ns *namespace, data, config string, flags ...string) *prometheus {
+	t.Helper()
 	args := append([]string{
 		program(t, "PROMETHEUS"),
 		"--config.file=" + writeFile(t, "prometheus.yaml", config),
-		"--storage.tsdb.path=" + filepath.Join(t.TempDir(), "data"),
+		"--storage.tsdb.path=" + data,
 		"--web.listen-address=127.0.0.1:9090",
 		"--log.level=warn",
 	}, flags...)
