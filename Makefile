@@ -78,7 +78,7 @@ generate: $(BIN)/mdatagen ## Write again what mdatagen makes of metadata.yaml.
 
 .PHONY: alerts
 alerts: $(BIN)/jsonnet $(BIN)/jsonnetfmt $(BIN)/promtool ## Write monitoring/alerts.yaml again and let promtool test it.
-	cd monitoring && $(BIN)/jsonnetfmt -i *.jsonnet *.libsonnet && $(BIN)/jsonnet -S alerts.jsonnet > alerts.yaml
+	cd monitoring && $(BIN)/jsonnetfmt -i *.jsonnet *.libsonnet && $(BIN)/jsonnet -S -o alerts.yaml alerts.jsonnet && $(BIN)/jsonnet -S -m . compatibility.jsonnet >/dev/null
 	$(BIN)/promtool check rules monitoring/*.yaml
 	$(BIN)/promtool test rules monitoring/tests/*.yaml
 
