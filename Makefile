@@ -28,6 +28,18 @@ $(COLLECTOR): distribution/manifest.yaml $(SOURCES) | $(BIN)/ocb
 	cd distribution && $(BIN)/ocb --config manifest.yaml --skip-compilation
 	cd distribution/build && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ .
 
+.PHONY: release
+release: dist/SHA256SUMS ## Static binaries for linux amd64, arm64, arm and 386, archives and checksums, in dist/.
+
+dist/SHA256SUMS: $(COLLECTOR) distribution/release.sh $(wildcard distribution/config/* distribution/systemd/*)
+	distribution/release.sh
+
+IMAGE ?= localhost/otelcol-xfrm
+
+.PHONY: image
+image: release ## A container image of this machine's architecture, with buildah; IMAGE is its name.
+	buildah build --isolation chroot --arch $$(go env GOARCH) --tag $(IMAGE) -f distribution/container/Dockerfile .
+
 .PHONY: test
 test: ## Pass all tests of the receiver, with the race detector where there is a C compiler.
 ifeq ($(RACE),)
@@ -54,7 +66,7 @@ fuzz: ## Fuzz the parsers of counters and cgroups, the configuration and whole s
 	go test . -run '^$$' -fuzz FuzzScrape -fuzztime $(FUZZTIME)
 
 .PHONY: e2e
-e2e: build $(BIN)/prometheus $(BIN)/promtool ## Drop real packets in scratch network namespaces and follow them to OTLP and Prometheus (needs root, iproute2).
+e2e: build release $(BIN)/prometheus $(BIN)/promtool ## Drop real packets in scratch network namespaces and follow them to OTLP and Prometheus (needs root, iproute2).
 	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus PROMTOOL=$(BIN)/promtool go test -count=1 -v -timeout 20m .
 
 .PHONY: e2e-kernels
@@ -104,7 +116,7 @@ tidy: ## go mod tidy in every module.
 
 .PHONY: clean
 clean: ## Remove what the other targets built.
-	rm -rf bin distribution/build
+	rm -rf bin dist distribution/build
 
 $(BIN)/ocb: tools/ocb/go.mod
 	cd tools/ocb && go build -o $@ go.opentelemetry.io/collector/cmd/builder

@@ -1,0 +1,143 @@
+package e2e
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/internal/need"
+)
+
+// buildah runs buildah on a storage of its own.
+type buildah struct {
+	t       *testing.T
+	storage string
+}
+
+func newBuildah(t *testing.T) *buildah {
+	t.Helper()
+	requireRoot(t)
+	need.Tool(t, "buildah", "buildah")
+	return &buildah{t: t, storage: t.TempDir()}
+}
+
+func (b *buildah) args(args ...string) []string {
+	return append([]string{
+		"buildah", "--storage-driver", "vfs",
+		"--root", filepath.Join(b.storage, "root"), "--runroot", filepath.Join(b.storage, "run"),
+	}, args...)
+}
+
+func (b *buildah) do(args ...string) string {
+	b.t.Helper()
+	args = b.args(args...)
+	var stderr strings.Builder
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Dir, cmd.Stderr = "..", &stderr
+	out, err := cmd.Output()
+	require.NoError(b.t, err, "%v: %s", args, stderr.String())
+	return strings.TrimSpace(string(out))
+}
+
+// The image, built from the Dockerfile, runs as nobody and shows the host's
+// counters, not those of its own network namespace, from the host's root mounted
+// read-only.
+func TestImage(t *testing.T) {
+	b := newBuildah(t)
+	release(t)
+	b.do("build", "--isolation", "chroot", "--tag", "otelcol-xfrm", "-f", "distribution/container/Dockerfile", ".")
+	var image struct {
+		OCIv1 struct {
+			Config struct {
+				User            string
+				Entrypoint, Cmd []string
+			}
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(b.do("inspect", "--type", "image", "otelcol-xfrm")), &image))
+	config := image.OCIv1.Config
+	assert.Equal(t, "65534:65534", config.User)
+	container := b.do("from", "otelcol-xfrm")
+	root := b.do("mount", container)
+	entries, err := os.ReadDir(root)
+	require.NoError(t, err)
+	var names []string
+	for _, entry := range entries {
+		names = append(names, entry.Name())
+	}
+	assert.Subset(t, []string{"usr", "etc", "dev", "proc", "sys", "run", "tmp"}, names, "nothing but the collector")
+
+	// Its own namespace counts, so that a mistake would show.
+	here, _ := pair(t)
+	block(here, thereAddress)
+	here.send(thereAddress, 77)
+	args := append([]string{"ip", "netns", "exec", here.name}, b.args("run", "--isolation", "chroot", "--volume", "/:/hostfs:ro", container, "--")...)
+	args = append(append(args, config.Entrypoint...), config.Cmd...)
+	// It leaves zeros out; here they are wanted.
+	args = append(args, "--config", "yaml:receivers::xfrm::omit_zero: false", "--config", "yaml:receivers::xfrm::initial_delay: 0s")
+	c := run(t, exec.Command(args[0], args[1:]...))
+
+	var text string
+	require.Eventually(t, func() bool {
+		response, err := here.client().Get("http://127.0.0.1:9464/metrics")
+		if err != nil {
+			return false
+		}
+		defer response.Body.Close()
+		content, err := io.ReadAll(response.Body)
+		text = string(content)
+		return err == nil && strings.Contains(text, "xfrm_packet_dropped_total")
+	}, slow, 100*time.Millisecond, "no metrics: %s", c.output.String)
+
+	got := 0
+	series := regexp.MustCompile(`^xfrm_packet_dropped_total\{(.*)\} (\d+)$`)
+	scanner := bufio.NewScanner(strings.NewReader(text))
+	for scanner.Scan() {
+		m := series.FindStringSubmatch(scanner.Text())
+		if m == nil || strings.Contains(m[1], "process_pid=") || strings.Contains(m[1], "container_id=") || strings.Contains(m[1], "k8s_pod_uid=") {
+			continue
+		}
+		assert.NotEqual(t, "77", m[2], "the container's own namespace, not the host's")
+		got++
+	}
+	assert.Len(t, readStat(t), got, "all counters of the host")
+	for _, line := range readStat(t) {
+		if fields := strings.Fields(line); fields[1] != "0" {
+			value, err := strconv.Atoi(fields[1])
+			require.NoError(t, err)
+			assert.Contains(t, text, "} "+strconv.Itoa(value)+"\n", line)
+		}
+	}
+	assert.Equal(t, "65534", userOfCollector(t), "the user of the process")
+}
+
+// userOfCollector is the user of the process that runs in a container's root.
+func userOfCollector(t *testing.T) string {
+	t.Helper()
+	statuses, err := filepath.Glob("/proc/[0-9]*/status")
+	require.NoError(t, err)
+	for _, status := range statuses {
+		content, err := os.ReadFile(status)
+		if err != nil || !strings.HasPrefix(string(content), "Name:\totelcol-xfrm\n") {
+			continue
+		}
+		cmdline, _ := os.ReadFile(filepath.Join(filepath.Dir(status), "cmdline"))
+		if !strings.Contains(string(cmdline), "/etc/otelcol-xfrm/docker.yaml") {
+			continue
+		}
+		assert.Regexp(t, `(?m)^CapEff:\t0+$`, string(content), "no capability")
+		return regexp.MustCompile(`(?m)^Uid:\t(\d+)`).FindStringSubmatch(string(content))[1]
+	}
+	return "no such process"
+}
