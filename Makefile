@@ -5,7 +5,7 @@ BIN        := $(CURDIR)/bin
 COLLECTOR  := $(BIN)/otelcol-xfrm
 CONFIG     ?= distribution/config/terminal.yaml
 FUZZTIME   ?= 30s
-MODULES    := . benchmarks e2e tools/jsonnet tools/lint tools/mdatagen tools/node_exporter tools/ocb tools/prometheus
+MODULES    := . benchmarks e2e tools/jsonnet tools/lint tools/mdatagen tools/nfpm tools/node_exporter tools/ocb tools/prometheus
 # Where the host has no C compiler the race detector is left out, aloud.
 CC_FOUND   := $(shell command -v $${CC:-gcc} 2>/dev/null || command -v cc 2>/dev/null)
 RACE       := $(if $(CC_FOUND),-race)
@@ -33,6 +33,10 @@ release: dist/SHA256SUMS ## Static binaries for linux amd64, arm64, arm and 386,
 
 dist/SHA256SUMS: $(COLLECTOR) distribution/release.sh $(wildcard distribution/config/* distribution/systemd/*)
 	distribution/release.sh
+
+.PHONY: packages
+packages: release $(BIN)/nfpm ## A deb and an rpm for each architecture, in dist/.
+	distribution/packages.sh $(BIN)/nfpm
 
 IMAGE ?= localhost/otelcol-xfrm
 
@@ -66,7 +70,7 @@ fuzz: ## Fuzz the parsers of counters and cgroups, the configuration and whole s
 	go test . -run '^$$' -fuzz FuzzScrape -fuzztime $(FUZZTIME)
 
 .PHONY: e2e
-e2e: build release $(BIN)/prometheus $(BIN)/promtool ## Drop real packets in scratch network namespaces and follow them to OTLP and Prometheus (needs root, iproute2).
+e2e: packages $(BIN)/prometheus $(BIN)/promtool ## Drop real packets in scratch network namespaces and follow them to OTLP and Prometheus (needs root, iproute2).
 	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus PROMTOOL=$(BIN)/promtool go test -count=1 -v -timeout 20m .
 
 .PHONY: e2e-kernels
@@ -129,6 +133,9 @@ $(BIN)/golangci-lint: tools/lint/go.mod
 
 $(BIN)/gofumpt: tools/lint/go.mod
 	cd tools/lint && go build -o $@ mvdan.cc/gofumpt
+
+$(BIN)/nfpm: tools/nfpm/go.mod
+	cd tools/nfpm && go build -o $@ github.com/goreleaser/nfpm/v2/cmd/nfpm
 
 $(BIN)/node_exporter: tools/node_exporter/go.mod
 	cd tools/node_exporter && go build -o $@ github.com/prometheus/node_exporter

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Makes a deb and an rpm for each architecture of dist/ with nfpm: packages.sh NFPM.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+nfpm=$1
+VERSION=$(sed -n 's/^  version: //p' distribution/manifest.yaml)
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
+export VERSION SOURCE_DATE_EPOCH
+rm -f dist/*.deb dist/*.rpm
+for directory in dist/linux/*/; do
+	ARCHITECTURE=$(basename "$directory")
+	export ARCHITECTURE
+	for packager in deb rpm; do
+		# nfpm's name for 32-bit ARM of version 7.
+		sed 's/^arch: .*/arch: '"${ARCHITECTURE/%arm/arm7}"'/' distribution/packages/nfpm.yaml |
+			"$nfpm" package --config /dev/stdin --packager "$packager" --target dist/
+	done
+done
+(cd dist && sha256sum -- *.tar.gz *.deb *.rpm >SHA256SUMS && cat SHA256SUMS)
