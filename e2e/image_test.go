@@ -94,7 +94,7 @@ func TestImage(t *testing.T) {
 		if err != nil {
 			return false
 		}
-		defer response.Body.Close()
+		defer func() { _ = response.Body.Close() }()
 		content, err := io.ReadAll(response.Body)
 		text = string(content)
 		return err == nil && strings.Contains(text, "xfrm_packet_dropped_total")

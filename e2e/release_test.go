@@ -42,7 +42,7 @@ func TestRelease(t *testing.T) {
 			path := filepath.Join(dist, "linux", architecture, "otelcol-xfrm")
 			file, err := elf.Open(path)
 			require.NoError(t, err)
-			defer file.Close()
+			defer func() { _ = file.Close() }()
 			assert.Equal(t, machine, file.Machine)
 			for _, program := range file.Progs {
 				assert.NotEqual(t, elf.PT_INTERP, program.Type, "it is not static")
