@@ -1,0 +1,55 @@
+package e2e
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"github.com/stretchr/testify/require"
+)
+
+// scrape waits until a collector in the namespace serves drop counters to
+// Prometheus, and returns them by the labels named, in that order and joined by
+// blanks. Absent labels are left out.
+func (n *namespace) scrape(c *process, labels ...string) map[string]int64 {
+	n.t.Helper()
+	var text string
+	require.Eventually(n.t, func() bool {
+		response, err := n.client().Get("http://127.0.0.1:9464/metrics")
+		if err != nil {
+			return false
+		}
+		defer func() { _ = response.Body.Close() }()
+		content, err := io.ReadAll(response.Body)
+		text = string(content)
+		return err == nil && strings.Contains(text, "xfrm_packet_dropped_total{")
+	}, slow, 100*time.Millisecond, "no drop counters from %v: %s", c.cmd.Args, c.output)
+	return parseText(n.t, text, labels...)
+}
+
+func parseText(t *testing.T, text string, labels ...string) map[string]int64 {
+	t.Helper()
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
+	require.NoError(t, err)
+	got := map[string]int64{}
+	for _, metric := range families["xfrm_packet_dropped_total"].GetMetric() {
+		values := map[string]string{}
+		for _, label := range metric.GetLabel() {
+			values[label.GetName()] = label.GetValue()
+		}
+		var key []string
+		for _, label := range labels {
+			if value := values[label]; value != "" {
+				key = append(key, label+"="+value)
+			}
+		}
+		name := strings.Join(append(key, values["direction"]+"/"+values["reason"]), " ")
+		require.NotContains(t, got, name, "two series that these labels do not tell apart")
+		got[name] = int64(metric.GetCounter().GetValue())
+	}
+	return got
+}
