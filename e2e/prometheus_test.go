@@ -15,8 +15,9 @@ import (
 
 // prometheus is a real Prometheus server in a namespace.
 type prometheus struct {
-	t   *testing.T
-	api promv1.API
+	t       *testing.T
+	process *process
+	api     promv1.API
 }
 
 // newPrometheus starts Prometheus with the configuration, on 127.0.0.1:9090 of
@@ -36,10 +37,10 @@ func newPrometheusOn(t *testing.T, ns *namespace, data, config string, flags ...
 		"--web.listen-address=127.0.0.1:9090",
 		"--log.level=warn",
 	}, flags...)
-	run(t, ns.command(args...))
+	process := run(t, ns.command(args...))
 	client, err := api.NewClient(api.Config{Address: "http://127.0.0.1:9090", Client: ns.client()})
 	require.NoError(t, err)
-	p := &prometheus{t: t, api: promv1.NewAPI(client)}
+	p := &prometheus{t: t, process: process, api: promv1.NewAPI(client)}
 	require.Eventually(t, func() bool {
 		_, err := p.api.Buildinfo(context.Background())
 		return err == nil
@@ -58,6 +59,19 @@ func (p *prometheus) query(expression string) model.Vector {
 		}
 		require.True(p.t, time.Now().Before(end), err)
 	}
+}
+
+// samples are those of the one series that a range selector finds.
+func (p *prometheus) samples(selector string) map[time.Time]int64 {
+	p.t.Helper()
+	result, _, err := p.api.Query(context.Background(), selector, time.Now())
+	require.NoError(p.t, err)
+	require.Len(p.t, result, 1, "%s", selector)
+	got := map[time.Time]int64{}
+	for _, sample := range result.(model.Matrix)[0].Values {
+		got[sample.Timestamp.Time().UTC()] = int64(sample.Value)
+	}
+	return got
 }
 
 // seriesOf are the values of an expression by the given labels.

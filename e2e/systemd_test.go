@@ -14,9 +14,8 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/internal/need"
 )
 
-// systemdRoot is a root file system with the unit installed, and the drop-in if
-// it is wanted.
-func systemdRoot(t *testing.T, dropIn bool) string {
+// systemdRoot is a root file system with the unit installed, and the drop-ins.
+func systemdRoot(t *testing.T, dropIns ...string) string {
 	t.Helper()
 	need.Tool(t, "systemd-analyze", "systemd")
 	root := t.TempDir()
@@ -28,8 +27,8 @@ func systemdRoot(t *testing.T, dropIn bool) string {
 		require.NoError(t, os.WriteFile(to, content, 0o600))
 	}
 	install("otelcol-xfrm.service", "etc/systemd/system/otelcol-xfrm.service")
-	if dropIn {
-		install("named-namespaces.conf", "etc/systemd/system/otelcol-xfrm.service.d/named-namespaces.conf")
+	for _, dropIn := range dropIns {
+		install(dropIn, "etc/systemd/system/otelcol-xfrm.service.d/"+dropIn)
 	}
 	for _, file := range []string{"usr/bin/otelcol-xfrm", "bin/kill"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(root, filepath.Dir(file)), 0o755))
@@ -48,16 +47,17 @@ func systemdRoot(t *testing.T, dropIn bool) string {
 // systemd finds no fault with the unit, and rates its exposure: 0 is none, 10 all.
 func TestSystemdUnit(t *testing.T) {
 	for name, test := range map[string]struct {
-		dropIn bool
+		dropIns []string
 		// tenths is the most that it may be, with some room for other versions of
 		// systemd; docs/install.md states what was seen.
 		tenths int
 	}{
-		"as it is shipped":                      {false, 18},
-		"with the drop-in for named namespaces": {true, 22},
+		"as it is shipped":                      {nil, 18},
+		"with the drop-in for named namespaces": {[]string{"named-namespaces.conf"}, 22},
+		"with the drop-in for a gateway":        {[]string{"to-gateway.conf"}, 18},
 	} {
 		t.Run(name, func(t *testing.T) {
-			root := systemdRoot(t, test.dropIn)
+			root := systemdRoot(t, test.dropIns...)
 			out, err := exec.Command("systemd-analyze", "verify", "--man=no", "--root="+root, "otelcol-xfrm.service").CombinedOutput()
 			require.NoError(t, err, "%s", out)
 			assert.NotContains(t, string(out), "otelcol-xfrm.service", "a warning")
