@@ -17,7 +17,7 @@
       name: 'xfrm',
       // The recording rule is in the group of the alerts, which read it: rules of a group
       // are evaluated in their order, so no alert is a step behind.
-      rules: [import 'increase.libsonnet'] + std.flatMap(
+      rules: [import 'increase.libsonnet', import 'namespace.libsonnet'] + std.flatMap(
         function(entry) (import 'alert.libsonnet')($._config, entry), import 'catalogue.libsonnet'
       ) + (import 'collector.libsonnet')($._config),
     }],
