@@ -5,7 +5,7 @@ BIN        := $(CURDIR)/bin
 COLLECTOR  := $(BIN)/otelcol-xfrm
 CONFIG     ?= distribution/config/terminal.yaml
 FUZZTIME   ?= 30s
-MODULES    := . benchmarks e2e tools/jsonnet tools/lint tools/mdatagen tools/nfpm tools/node_exporter tools/ocb tools/prometheus
+MODULES    := . benchmarks e2e monitoring/dashboard tools/jsonnet tools/lint tools/mdatagen tools/nfpm tools/node_exporter tools/ocb tools/prometheus
 # Where the host has no C compiler the race detector is left out, aloud.
 CC_FOUND   := $(shell command -v $${CC:-gcc} 2>/dev/null || command -v cc 2>/dev/null)
 RACE       := $(if $(CC_FOUND),-race)
@@ -98,13 +98,17 @@ alerts: $(BIN)/jsonnet $(BIN)/jsonnetfmt $(BIN)/promtool ## Write monitoring/ale
 	$(BIN)/promtool check rules monitoring/*.yaml
 	$(BIN)/promtool test rules monitoring/tests/*.yaml
 
+.PHONY: dashboard
+dashboard: ## Write monitoring/dashboard.json again and pass the tests of what writes it.
+	cd monitoring/dashboard && go test -count=1 ./... && go run .
+
 .PHONY: golden
 golden: ## Write the golden files again, after a change of the output that is meant.
 	go test . -run TestGolden -update
 
 .PHONY: lint
 lint: $(BIN)/golangci-lint $(BIN)/gofumpt ## go vet, golangci-lint and gofumpt.
-	@for module in . e2e benchmarks; do \
+	@for module in . e2e benchmarks monitoring/dashboard; do \
 		(cd $$module && go vet ./... && $(BIN)/golangci-lint run ./...) || exit 1; \
 	done
 	@unformatted=$$(git ls-files '*.go' ':!:*generated_*' | xargs $(BIN)/gofumpt -l) && \

@@ -50,7 +50,7 @@ func TestAlertFires(t *testing.T) {
 	rules, err := filepath.Abs(filepath.Join("..", "monitoring", "alerts.yaml"))
 	require.NoError(t, err)
 	data := t.TempDir()
-	anHourOfUp(t, data)
+	anHourOfUp(t, data, "127.0.0.1:9464")
 	prom := newPrometheusOn(t, here, data, fmt.Sprintf(alertsConfig, rules))
 	here.collector(sparseConfig)
 
@@ -89,14 +89,16 @@ func TestAlertFires(t *testing.T) {
 	assert.Equal(t, want, firing())
 }
 
-// anHourOfUp makes Prometheus believe that it scraped the collector for an hour.
-func anHourOfUp(t *testing.T, data string) {
+// anHourOfUp makes Prometheus believe that it scraped the collectors for an hour.
+func anHourOfUp(t *testing.T, data string, instances ...string) {
 	t.Helper()
 	var text strings.Builder
 	text.WriteString("# TYPE up gauge\n")
 	now := time.Now()
-	for at := now.Add(-time.Hour); at.Before(now.Add(-2 * time.Minute)); at = at.Add(30 * time.Second) {
-		fmt.Fprintf(&text, "up{job=\"xfrm\",instance=\"127.0.0.1:9464\"} 1 %d\n", at.Unix())
+	for _, instance := range instances {
+		for at := now.Add(-time.Hour); at.Before(now.Add(-2 * time.Minute)); at = at.Add(30 * time.Second) {
+			fmt.Fprintf(&text, "up{job=\"xfrm\",instance=%q} 1 %d\n", instance, at.Unix())
+		}
 	}
 	text.WriteString("# EOF\n")
 	out, err := exec.Command(program(t, "PROMTOOL"), "tsdb", "create-blocks-from", "openmetrics",

@@ -22,4 +22,7 @@
       ) + (import 'collector.libsonnet')($._config),
     }],
   },
+
+  // Made by `make dashboard`.
+  grafanaDashboards+:: { 'xfrm.json': import 'dashboard.json' },
 }
