@@ -135,3 +135,27 @@ func anchors(t *testing.T, page string) []string {
 	}
 	return all
 }
+
+// Every message that the page on troubleshooting explains is one that the receiver
+// has.
+func TestDocumentedMessages(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join("..", "docs", "troubleshoot.md"))
+	require.NoError(t, err)
+	_, section, found := strings.Cut(string(content), "\n## What the log says\n")
+	require.True(t, found)
+	var source strings.Builder
+	for _, pattern := range []string{"../*.go", "../internal/*/*.go"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		for _, file := range files {
+			code, err := os.ReadFile(file)
+			require.NoError(t, err)
+			source.Write(code)
+		}
+	}
+	messages := regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(section, -1)
+	assert.GreaterOrEqual(t, len(messages), 10)
+	for _, m := range messages {
+		assert.Contains(t, source.String(), m[1])
+	}
+}
