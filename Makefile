@@ -86,6 +86,10 @@ verification: ## Run all end-to-end tests, without skipping any, and write docs/
 bench: build $(BIN)/node_exporter ## Compare with the kernel's own cost, procfs and node_exporter; write docs/performance.md (needs root).
 	cd benchmarks && go run . -collector $(COLLECTOR) -node-exporter $(BIN)/node_exporter -o ../docs/performance.md
 
+.PHONY: screenshots
+screenshots: build $(BIN)/promtool ## Write docs/images: a real Prometheus while a real kernel drops (needs root, Debian's prometheus and chromium).
+	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=/usr/bin/prometheus PROMTOOL=$(BIN)/promtool go test -tags screenshots -count=1 -run TestScreenshots .
+
 .PHONY: generate
 generate: $(BIN)/mdatagen ## Write again what mdatagen makes of metadata.yaml.
 	@# mdatagen takes the package's name from the folder's.
