@@ -64,7 +64,7 @@ func TestGateway(t *testing.T) {
 		sent        string
 	}
 	start := func(a *agent) {
-		cmd := a.namespace.command(program(t, "OTELCOL_XFRM"),
+		cmd := a.command(program(t, "OTELCOL_XFRM"),
 			"--config", shipped("host.yaml"), "--config", shipped("to-gateway.yaml"),
 			"--config", writeFile(t, "extra.yaml", agentExtra),
 			"--config", writeFile(t, "faster.yaml", fmt.Sprintf(faster, "otlp_grpc")))
