@@ -103,8 +103,10 @@ func TestDashboard(t *testing.T) {
 	second.ip("xfrm", "policy", "flush")
 	prom := newPrometheusOn(t, first, data, fmt.Sprintf(dashboardPrometheus, rules))
 	start := func(ns *namespace, name, config, address string, more ...string) {
-		args := append([]string{program(t, "OTELCOL_XFRM"), "--config", shipped(config),
-			"--config", "yaml:receivers::xfrm::collection_interval: 200ms", "--config", "yaml:receivers::xfrm::initial_delay: 0s"}, more...)
+		args := append([]string{
+			program(t, "OTELCOL_XFRM"), "--config", shipped(config),
+			"--config", "yaml:receivers::xfrm::collection_interval: 200ms", "--config", "yaml:receivers::xfrm::initial_delay: 0s",
+		}, more...)
 		cmd := ns.command(args...)
 		cmd.Env = append(os.Environ(), "HOST_NAME="+name, "LISTEN="+address+":9464")
 		run(t, cmd)

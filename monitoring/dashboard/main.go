@@ -40,5 +40,5 @@ func write(reasons, output string) error {
 	if err := encoder.Encode(board); err != nil {
 		return err
 	}
-	return os.WriteFile(output, text.Bytes(), 0o644)
+	return os.WriteFile(output, text.Bytes(), 0o600)
 }
