@@ -31,7 +31,7 @@ $(COLLECTOR): distribution/manifest.yaml $(SOURCES) | $(BIN)/ocb
 .PHONY: release
 release: dist/SHA256SUMS ## Static binaries for linux amd64, arm64, arm and 386, archives and checksums, in dist/.
 
-dist/SHA256SUMS: $(COLLECTOR) distribution/release.sh $(wildcard distribution/config/* distribution/systemd/*)
+dist/SHA256SUMS: $(COLLECTOR) distribution/release.sh $(wildcard distribution/config/* distribution/systemd/*) monitoring/alerts.yaml LICENSE
 	distribution/release.sh
 
 .PHONY: packages

@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 nfpm=$1
 VERSION=$(sed -n 's/^  version: //p' distribution/manifest.yaml)
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
+SOURCE_DATE_EPOCH=$(cat dist/SOURCE_DATE_EPOCH)
 export VERSION SOURCE_DATE_EPOCH
 rm -f dist/*.deb dist/*.rpm
 for directory in dist/linux/*/; do

@@ -27,4 +27,6 @@ for architecture in $architectures; do
 		--format=ustar "$name" | gzip -9 --no-name >"dist/$name.tar.gz"
 	rm -r "$staging"
 done
+# Who makes them again compares with this.
+echo "$SOURCE_DATE_EPOCH" >dist/SOURCE_DATE_EPOCH
 (cd dist && sha256sum -- *.tar.gz >SHA256SUMS && cat SHA256SUMS)
