@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -111,15 +110,7 @@ func TestKubernetesManifests(t *testing.T) {
 // podCgroup makes a cgroup as kubelet's systemd driver names it.
 func podCgroup(t *testing.T, uid string) (procs string) {
 	t.Helper()
-	root := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "cgroup2", "none", root).CombinedOutput(); err != nil {
-		skip(t, "needs to mount a cgroup2 file system: "+string(out))
-	}
-	t.Cleanup(func() { assert.NoError(t, exec.Command("umount", root).Run()) })
-	group := filepath.Join(root, "xfrm-e2e-kubepods-pod"+strings.ReplaceAll(uid, "-", "_")+".slice")
-	require.NoError(t, os.Mkdir(group, 0o755))
-	t.Cleanup(func() { assert.NoError(t, os.Remove(group)) })
-	return filepath.Join(group, "cgroup.procs")
+	return filepath.Join(newCgroup(t, "xfrm-e2e-kubepods-pod"+strings.ReplaceAll(uid, "-", "_")+".slice"), "cgroup.procs")
 }
 
 // The collector, with the arguments, the environment and the rights that each way

@@ -1,0 +1,193 @@
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// bootSystemd makes a container of this machine's own files, in which nothing but
+// the unit is installed, and boots systemd as its PID 1. What is done inside is
+// thrown away.
+const bootSystemd = `set -e
+scratch=$1; units=$2; etc=$3; root=$scratch/root
+echo 0 >"$4/cgroup.procs"
+mount -t tmpfs tmpfs "$scratch"
+mkdir "$root" "$scratch/upper" "$scratch/work"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$scratch/upper,workdir=$scratch/work" "$root"
+mount -t proc proc "$root/proc"
+mount -t sysfs -o ro sysfs "$root/sys"
+mount --rbind --make-rslave /dev "$root/dev"
+for folder in run tmp; do mount -t tmpfs tmpfs "$root/$folder"; done
+mkdir "$root/run/netns"
+mount --rbind /run/netns "$root/run/netns"
+mount --bind "$units/usr/lib/systemd/system" "$root/usr/lib/systemd/system"
+rm -rf "$root/etc/systemd/system" "$root/etc/otelcol-xfrm"
+cp -r "$units/etc/systemd/system" "$root/etc/systemd/system"
+# There is no journal.
+mkdir -p "$root/etc/systemd/system/otelcol-xfrm.service.d"
+printf '[Service]\nStandardError=append:/run/otelcol-xfrm.log\n' >"$root/etc/systemd/system/otelcol-xfrm.service.d/log.conf"
+cp -r "$etc" "$root/etc/otelcol-xfrm"
+install -m 755 "$OTELCOL_XFRM" "$root/usr/bin/otelcol-xfrm"
+mkdir -p "$root/usr/share/otelcol-xfrm"
+cp -r ../distribution/config "$root/usr/share/otelcol-xfrm"
+mkdir "$root/host"
+# As a container manager does: a root of its own, and mounts that propagate, without which
+# no credential reaches a service.
+container=other exec unshare --cgroup sh -c 'mount -t cgroup2 cgroup2 "$0/sys/fs/cgroup" && cd "$0" &&
+	pivot_root . host && umount --lazy /host && mount --make-rshared / && exec chroot . /lib/systemd/systemd --unit=otelcol-xfrm.service' "$root"
+`
+
+// service is the unit, started by a systemd of its own.
+type service struct {
+	*process
+	pid string
+}
+
+// newService starts the unit with the drop-ins in the namespace. etc are the files
+// of /etc/otelcol-xfrm.
+func newService(t *testing.T, ns *namespace, etc map[string]string, dropIns ...string) *service {
+	t.Helper()
+	if _, err := os.Stat("/lib/systemd/systemd"); err != nil {
+		skip(t, "needs systemd, the program (apt-get install systemd)")
+	}
+	folder := t.TempDir()
+	for name, content := range etc {
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(folder, name)), 0o755))
+		mode := os.FileMode(0o644)
+		if strings.HasSuffix(name, ".key") {
+			mode = 0o600
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(content), mode))
+	}
+	collector, err := filepath.Abs(program(t, "OTELCOL_XFRM"))
+	require.NoError(t, err)
+	cmd := ns.command("unshare", "--mount", "--pid", "--fork", "--kill-child", "--ipc", "--uts",
+		"sh", "-c", bootSystemd, "sh", t.TempDir(), systemdRoot(t, dropIns...), folder, newCgroup(t, ns.name))
+	cmd.Env = append(os.Environ(), "OTELCOL_XFRM="+collector)
+	netns, err := os.Stat("/run/netns/" + ns.name)
+	require.NoError(t, err)
+	s := &service{process: run(t, cmd)}
+	t.Cleanup(func() {
+		if t.Failed() {
+			log, err := os.ReadFile(filepath.Join("/proc", s.init(), "root/run/otelcol-xfrm.log"))
+			t.Logf("%s\n%s %v", s.systemctl("show", "otelcol-xfrm", "--property=Result,ExecMainStatus"), log, err)
+		}
+	})
+	eventually(t, "the service starts", func() bool {
+		cmdlines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+		require.NoError(t, err)
+		for _, file := range cmdlines {
+			content, _ := os.ReadFile(file)
+			own, err := os.Stat(filepath.Join(filepath.Dir(file), "ns/net"))
+			if err == nil && os.SameFile(netns, own) && strings.HasPrefix(string(content), "/usr/bin/otelcol-xfrm\x00--config\x00/etc/otelcol-xfrm/config.yaml\x00") {
+				s.pid = filepath.Base(filepath.Dir(file))
+			}
+		}
+		return s.pid != ""
+	})
+	return s
+}
+
+// init is the PID of the service's systemd, the only child of unshare.
+func (s *service) init() string {
+	s.t.Helper()
+	unshare := s.cmd.Process.Pid
+	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", unshare, unshare))
+	require.NoError(s.t, err)
+	return strings.TrimSpace(string(children))
+}
+
+// systemctl asks the service's systemd.
+func (s *service) systemctl(args ...string) string {
+	s.t.Helper()
+	out, err := exec.Command("nsenter", append([]string{
+		"--target", s.init(), "--mount", "--pid", "--root", "--wdns=/", "systemctl",
+	}, args...)...).CombinedOutput()
+	require.NoError(s.t, err, "systemctl %v: %s", args, out)
+	return strings.TrimSpace(string(out))
+}
+
+// status is a field of the collector's /proc/PID/status.
+func (s *service) status(field string) string {
+	s.t.Helper()
+	content, err := os.ReadFile(filepath.Join("/proc", s.pid, "status"))
+	require.NoError(s.t, err)
+	m := regexp.MustCompile(`(?m)^` + field + `:\s+(\S+)`).FindStringSubmatch(string(content))
+	require.NotNil(s.t, m, field)
+	return m[1]
+}
+
+// exists says whether the service sees a file.
+func (s *service) exists(file string) bool {
+	_, err := os.Stat(filepath.Join("/proc", s.pid, "root", file))
+	return err == nil
+}
+
+func readShipped(t *testing.T, name string) string {
+	t.Helper()
+	content, err := os.ReadFile(shipped(name))
+	require.NoError(t, err)
+	return string(content)
+}
+
+// The units, run by a real systemd with all of their sandbox: the service counts,
+// is reloaded, and has no right but those that it is meant to have.
+func TestService(t *testing.T) {
+	requireRoot(t)
+	const own = "outbound/pol_block"
+	sandboxed := func(t *testing.T, s *service, capabilities string) {
+		t.Helper()
+		assert.NotEqual(t, "0", s.status("Uid"), "a dynamic user")
+		assert.Equal(t, capabilities, s.status("CapEff"))
+		assert.Equal(t, capabilities, s.status("CapBnd"))
+		assert.Equal(t, "1", s.status("NoNewPrivs"))
+		assert.Equal(t, "2", s.status("Seccomp"), "a filter of system calls")
+		assert.Equal(t, "active", s.systemctl("is-active", "otelcol-xfrm"))
+	}
+
+	t.Run("as it is shipped", func(t *testing.T) {
+		here, _ := pair(t)
+		block(here, thereAddress)
+		here.send(thereAddress, 7)
+		s := newService(t, here, map[string]string{"config.yaml": readShipped(t, "host.yaml")})
+		assert.Equal(t, int64(7), here.scrape(s.process, "netns_name")[own])
+		sandboxed(t, s, "0000000000000000")
+		s.systemctl("reload", "otelcol-xfrm")
+		here.send(thereAddress, 1)
+		eventually(t, "it counts on", func() bool { return here.scrape(s.process, "netns_name")[own] == 8 })
+		assert.Equal(t, "0", s.systemctl("show", "--value", "--property=NRestarts", "otelcol-xfrm"))
+	})
+
+	t.Run("named namespaces", func(t *testing.T) {
+		here, _ := pair(t)
+		site, _ := pair(t)
+		block(site, thereAddress)
+		site.send(thereAddress, 9)
+		s := newService(t, here, map[string]string{"config.yaml": readShipped(t, "gateway.yaml")}, "named-namespaces.conf")
+		assert.Equal(t, int64(9), here.scrape(s.process, "netns_name")["netns_name="+site.name+" "+own])
+		sandboxed(t, s, "0000000000200000") // CAP_SYS_ADMIN
+	})
+
+	t.Run("to a gateway", func(t *testing.T) {
+		here, _ := pair(t)
+		etc := map[string]string{"config.yaml": readShipped(t, "host.yaml"), "environment": "GATEWAY=" + thereAddress + ":4317\n"}
+		for _, variable := range newAuthority(t).issue(hereAddress) {
+			name, file, _ := strings.Cut(variable, "=")
+			content, err := os.ReadFile(file)
+			require.NoError(t, err)
+			etc[map[string]string{"TLS_CA": "tls/ca.crt", "TLS_CERT": "tls/host.crt", "TLS_KEY": "tls/host.key"}[name]] = string(content)
+		}
+		s := newService(t, here, etc, "to-gateway.conf")
+		eventually(t, "the queue is on the disk", func() bool { return s.exists("/var/lib/otelcol-xfrm/exporter_otlp_grpc__metrics") })
+		assert.True(t, s.exists("/run/credentials/otelcol-xfrm.service/host.key"))
+		sandboxed(t, s, "0000000000000000")
+	})
+}
