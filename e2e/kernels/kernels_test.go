@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"maps"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -27,12 +28,15 @@ func TestKernels(t *testing.T) {
 	cache := openCache(t)
 	releases, err := cache.Releases(series...)
 	require.NoError(t, err)
+	tree, err := cache.Tree("iproute2")
+	require.NoError(t, err)
 	names := documentedNames(t)
-	table := newTable()
+	table, runbook := newTable(), openRunbook(t, names)
 	for _, release := range releases {
 		t.Run(release, func(t *testing.T) {
 			guest := newGuest(t, cache, release)
 			guest.modules()
+			require.NoError(t, guest.files.Linked("/bin/ip", tree, filepath.Join(tree, "bin", "ip")))
 			steps := guest.boot("counters", 5*time.Minute)
 			require.NotEmpty(t, steps)
 			counters := steps[0].Before.Kernel
@@ -60,12 +64,14 @@ func TestKernels(t *testing.T) {
 					}
 					requireStep(t, names, step, scenario.Expect)
 					table.raised(release, scenario.Expect)
+					runbook.confirmed(t, scenario, step)
 				})
 			}
 			assert.GreaterOrEqual(t, table.distinct(release), enough, "counters raised exactly")
 		})
 	}
 	table.write(t, releases)
+	runbook.write(t)
 }
 
 // requireStep compares all counters of all observers after a step.

@@ -127,9 +127,10 @@ func (o *observers) observe() (got report.Snapshot, err error) {
 	return got, err
 }
 
-// step does something and reports what that did to the counters. expect is only
-// how long to wait: until the kernel has counted that much, or for 5 s.
-func (o *observers) step(name string, expect report.Counters, do func() error) error {
+// step does something and reports what that did to the counters, and what
+// commands print then. expect is only how long to wait: until the kernel has
+// counted that much, or for 5 s.
+func (o *observers) step(name string, expect report.Counters, do func() error, commands ...string) error {
 	step := &report.Step{Name: name, Before: o.last}
 	switch err := do(); {
 	case errors.Is(err, lab.ErrRefused):
@@ -145,6 +146,10 @@ func (o *observers) step(name string, expect report.Counters, do func() error) e
 		if reached(o.last.Kernel, now, expect) {
 			break
 		}
+	}
+	step.Confirmed = map[string]string{}
+	for _, command := range commands {
+		step.Confirmed[command] = output(command)
 	}
 	after, err := o.observe()
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -27,6 +28,16 @@ func start(name string, args ...string) error {
 }
 
 func logFile(name string) string { return filepath.Join(workDir, name+".log") }
+
+// output is what a command prints, and how it ended if that was no success.
+func output(command string) string {
+	args := strings.Fields(command)
+	out, err := exec.Command("/bin/"+args[0], args[1:]...).CombinedOutput() //nolint:gosec // The runbook's commands.
+	if err != nil {
+		out = fmt.Appendf(out, "%v\n", err)
+	}
+	return string(out)
+}
 
 // tail is the end of what a program printed.
 func tail(name string) string {

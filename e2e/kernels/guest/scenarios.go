@@ -22,7 +22,11 @@ func runScenarios() error {
 		if !scenario.Runs(o.last.Kernel) {
 			continue
 		}
-		err := o.step(scenario.Name, scenario.Expect, func() error { return scenario.Run(l) })
+		var commands []string
+		for _, confirm := range provoke.Confirmations[scenario.Name] {
+			commands = append(commands, confirm.Command)
+		}
+		err := o.step(scenario.Name, scenario.Expect, func() error { return scenario.Run(l) }, commands...)
 		if err := errors.Join(err, l.Flush()); err != nil {
 			return err
 		}

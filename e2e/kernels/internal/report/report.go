@@ -22,6 +22,8 @@ type Step struct {
 	// nothing either.
 	Before Snapshot `json:"before"`
 	After  Snapshot `json:"after"`
+	// Confirmed is what commands of the runbook printed right after it.
+	Confirmed map[string]string `json:"confirmed,omitempty"`
 	// Refused: this kernel does not allow what the step needs, and nothing may
 	// have counted.
 	Refused bool `json:"refused,omitempty"`
