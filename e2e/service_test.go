@@ -160,8 +160,9 @@ func TestService(t *testing.T) {
 		s := newService(t, here, map[string]string{"config.yaml": readShipped(t, "host.yaml")})
 		assert.Equal(t, int64(7), here.scrape(s.process, "netns_name")[own])
 		sandboxed(t, s, "0000000000000000")
-		s.systemctl("reload", "otelcol-xfrm")
 		here.send(thereAddress, 1)
+		s.systemctl("reload", "otelcol-xfrm")
+		// Without the reload it would be read 30 seconds later.
 		eventually(t, "it counts on", func() bool { return here.scrape(s.process, "netns_name")[own] == 8 })
 		assert.Equal(t, "0", s.systemctl("show", "--value", "--property=NRestarts", "otelcol-xfrm"))
 	})
