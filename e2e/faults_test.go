@@ -2,9 +2,11 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -190,7 +192,7 @@ func TestDescriptorLimit(t *testing.T) {
 // What a mounted root can hold instead of the kernel's file.
 func TestFakeRoot(t *testing.T) {
 	requireRoot(t)
-	for name, fake := range map[string]struct {
+	fakes := map[string]struct {
 		make func(path string) error
 		says string
 	}{
@@ -209,7 +211,9 @@ func TestFakeRoot(t *testing.T) {
 		"a directory":    {func(path string) error { return os.Mkdir(path, 0o755) }, "is a directory, expected a regular file"},
 		"a symlink loop": {func(path string) error { return os.Symlink("xfrm_stat", path) }, "too many levels of symbolic links"},
 		"unreadable":     {func(path string) error { return os.WriteFile(path, nil, 0) }, "permission denied"},
-	} {
+	}
+	for _, name := range slices.Sorted(maps.Keys(fakes)) {
+		fake := fakes[name]
 		t.Run(name, func(t *testing.T) {
 			ns := newNamespace(t)
 			root := filepath.Dir(public(t, "endless", strings.Repeat("XfrmInError 1\n", 1<<20)))

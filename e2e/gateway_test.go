@@ -39,7 +39,8 @@ storage:
 
 // Two agents, one gateway and a real Prometheus, as they are shipped: the hosts
 // stay apart, and each sample of an agent arrives, although the gateway is killed,
-// an agent is restarted while there is none, and Prometheus is away.
+// an agent is restarted while there is none, and Prometheus is away. A stranger
+// gets nothing in.
 func TestGateway(t *testing.T) {
 	requireRoot(t)
 	here, there := pair(t)
@@ -81,6 +82,20 @@ func TestGateway(t *testing.T) {
 		// Not the neighbour's address: the agent needs that one.
 		block(ns, "192.0.2.3")
 	}
+	// Whoever has a certificate of another authority is refused. No figure of it arrives:
+	// what is waited for below names all hosts.
+	stranger := &agent{namespace: here, environment: append(ca.issue(hereAddress), "GATEWAY="+thereAddress+":4317",
+		"QUEUE="+t.TempDir(), "SENT="+filepath.Join(t.TempDir(), "otlp.json"), "HOST_NAME=stranger", "HEALTH=127.0.0.1:13135")}
+	for _, variable := range newAuthority(t).issue(hereAddress) {
+		if !strings.HasPrefix(variable, "TLS_CA=") {
+			stranger.environment = append(stranger.environment, variable)
+		}
+	}
+	start(stranger)
+	eventually(t, "the stranger is refused", func() bool {
+		return strings.Contains(stranger.output.String(), "Exporting failed")
+	})
+
 	arrive := func(what string, first, second int64) {
 		t.Helper()
 		want := map[string]int64{"gw1": first, "gw2": second}
