@@ -115,6 +115,7 @@ lint: $(BIN)/golangci-lint $(BIN)/gofumpt ## go vet, golangci-lint and gofumpt.
 	@for module in . e2e benchmarks monitoring/dashboard; do \
 		(cd $$module && go vet ./... && $(BIN)/golangci-lint run ./...) || exit 1; \
 	done
+	@cd e2e && go vet -tags screenshots .
 	@unformatted=$$(git ls-files '*.go' ':!:*generated_*' | xargs $(BIN)/gofumpt -l) && \
 		{ [ -z "$$unformatted" ] || { echo "gofumpt would change:"; echo "$$unformatted"; exit 1; }; }
 
