@@ -36,9 +36,9 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%d lines gave %d counters and %d errors", lines, len(got), failed)
 		}
 
-		met := map[seriesKey]bool{}
+		met := map[series]bool{}
 		for _, c := range got {
-			key := seriesKey{c.Name.Direction, c.Name.Reason}
+			key := series{c.Name.Direction, c.Name.Reason}
 			if met[key] {
 				t.Fatalf("%v twice", key)
 			}
@@ -51,11 +51,11 @@ func FuzzParse(f *testing.F) {
 		// Good lines are never lost because of bad ones: each line that parses
 		// alone, and is no repetition, is there.
 		var alone Parser
-		want := map[seriesKey]int64{}
+		want := map[series]int64{}
 		for line := range bytes.SplitAfterSeq(data, []byte("\n")) {
 			one, _ := alone.Parse(nil, line)
 			for _, c := range one {
-				key := seriesKey{c.Name.Direction, c.Name.Reason}
+				key := series{c.Name.Direction, c.Name.Reason}
 				if _, ok := want[key]; !ok {
 					want[key] = c.Value
 				}
@@ -65,7 +65,7 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("got %d counters, line by line %d", len(got), len(want))
 		}
 		for _, c := range got {
-			if want[seriesKey{c.Name.Direction, c.Name.Reason}] != c.Value {
+			if want[series{c.Name.Direction, c.Name.Reason}] != c.Value {
 				t.Fatalf("%s is %d", c.Name.Kernel, c.Value)
 			}
 		}

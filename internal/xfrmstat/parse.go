@@ -8,7 +8,8 @@ import (
 
 // Counter is one line of the file.
 type Counter struct {
-	// Name says what is counted. It stays valid, and must not be changed.
+	// Name says what is counted. It stays valid and must not be changed. The same
+	// Parser returns the same pointer for the same name.
 	Name *Name
 	// Value is the number of events since the network namespace was created.
 	// The kernel's counter is an unsigned long: one of 32 bits wraps at 2^32,
@@ -16,47 +17,32 @@ type Counter struct {
 	Value int64
 }
 
-// Parser parses files of one kernel. It remembers the names that it has met,
-// so that parsing the file again allocates nothing. The zero value is ready to
-// use; it is not safe for concurrent use.
+// Parser parses files of one kernel. It remembers the names that it has seen, so
+// that parsing a file again allocates nothing. The zero value is ready to use; it
+// is not safe for concurrent use.
 type Parser struct {
-	entries map[string]*entry
-	kernel  [len(kernelNames)]*entry
-	series  map[seriesKey]*series
-	// run numbers the calls of Parse, to tell which series this one has met.
-	run uint64
+	names map[string]*Name
+	// lines holds the line of each series of the file that is being parsed. Two
+	// kernel names could give one series.
+	lines map[series]int
 }
 
-// maxUnknownNames is how many names beyond the kernel's a Parser remembers. No
-// kernel has nearly as many new ones; a file of garbage can, at each scrape
-// others.
-const maxUnknownNames = 256
-
-type entry struct {
-	name   Name
-	series *series
-	// index is the place in kernelNames, or -1.
-	index int
-}
-
-// series is what the output tells apart. Two kernel names could share one.
+// series is what the output distinguishes.
 type series struct {
-	run  uint64
-	line int
-}
-
-type seriesKey struct {
 	direction Direction
 	reason    string
 }
 
-// Parse appends the counters of data to dst. Each line stands for itself: where
-// some are bad, the counters of all others are returned together with a
-// *BadLines. Data without any line is not an error here.
+// maxUnknownNames is how many names beyond the kernel's a Parser remembers. No
+// kernel has nearly as many new ones; a file of garbage can have others each time.
+const maxUnknownNames = 256
+
+// Parse appends the counters of data to dst. Each line stands for itself: if some
+// are bad, the counters of all others are returned together with a *BadLines. Data
+// without any line is not an error here.
 func (p *Parser) Parse(dst []Counter, data []byte) ([]Counter, *BadLines) {
 	p.begin()
 	var bad *BadLines
-	next := 0
 	for line := 1; len(data) > 0; line++ {
 		end := bytes.IndexByte(data, '\n')
 		if end < 0 {
@@ -66,84 +52,46 @@ func (p *Parser) Parse(dst []Counter, data []byte) ([]Counter, *BadLines) {
 		text := data[:end]
 		data = data[end+1:]
 
-		e, value, fault := p.parseLine(text, next)
+		name, number, fault := split(text)
+		value := int64(0)
+		if fault == "" {
+			value, fault = parseValue(number)
+		}
 		if fault != "" {
 			bad = bad.add(line, text, fault)
 			continue
 		}
-		if e.index >= 0 {
-			next = e.index + 1
-		}
-		if e.series.run == p.run {
-			bad = bad.addTwice(line, text, e.series.line)
+		n := p.lookup(name)
+		key := series{direction: n.Direction, reason: n.Reason}
+		if first := p.lines[key]; first != 0 {
+			bad = bad.addTwice(line, text, first)
 			continue
 		}
-		e.series.run, e.series.line = p.run, line
-		dst = append(dst, Counter{Name: &e.name, Value: value})
+		p.lines[key] = line
+		dst = append(dst, Counter{Name: n, Value: value})
 	}
 	return dst, bad
 }
 
 func (p *Parser) begin() {
-	p.run++
-	if p.entries != nil && len(p.entries) <= len(kernelNames)+maxUnknownNames {
-		return
+	if p.names == nil || len(p.names) > len(kernelNames)+maxUnknownNames {
+		p.names = make(map[string]*Name, len(kernelNames))
+		p.lines = make(map[series]int, len(kernelNames))
+		for i := range kernelNames {
+			p.names[kernelNames[i].Kernel] = &kernelNames[i]
+		}
 	}
-	p.entries = make(map[string]*entry, len(kernelNames))
-	p.series = make(map[seriesKey]*series, len(kernelNames))
-	for i := range kernelNames {
-		p.kernel[i] = p.add(kernelNames[i], i)
-	}
+	clear(p.lines)
 }
 
-// parseLine returns the entry and the value of a line, or what is wrong with it.
-func (p *Parser) parseLine(text []byte, next int) (e *entry, value int64, fault string) {
-	if e := p.expected(text, next); e != nil {
-		value, fault := parseValue(trimBlanks(text[len(e.name.Kernel):]))
-		return e, value, fault
+// lookup finds or adds a name.
+func (p *Parser) lookup(name []byte) *Name {
+	if n, ok := p.names[string(name)]; ok {
+		return n
 	}
-	name, number, fault := split(text)
-	if fault != "" {
-		return nil, 0, fault
-	}
-	if value, fault = parseValue(number); fault != "" {
-		return nil, 0, fault
-	}
-	return p.lookup(name), value, ""
-}
-
-// expected returns the entry at next if the line is that one's, well-formed up to
-// its number. Kernels print their counters in one order, so it nearly always is.
-func (p *Parser) expected(text []byte, next int) *entry {
-	if next >= len(p.kernel) {
-		return nil
-	}
-	e := p.kernel[next]
-	n := len(e.name.Kernel)
-	if len(text) <= n || string(text[:n]) != e.name.Kernel || !isBlank(text[n]) || !isDigit(text[len(text)-1]) {
-		return nil
-	}
-	return e
-}
-
-// lookup finds or makes the entry of a name.
-func (p *Parser) lookup(name []byte) *entry {
-	if e, ok := p.entries[string(name)]; ok {
-		return e
-	}
-	return p.add(deriveName(string(name)), -1)
-}
-
-func (p *Parser) add(name Name, index int) *entry {
-	key := seriesKey{direction: name.Direction, reason: name.Reason}
-	s, ok := p.series[key]
-	if !ok {
-		s = &series{}
-		p.series[key] = s
-	}
-	e := &entry{name: name, series: s, index: index}
-	p.entries[name.Kernel] = e
-	return e
+	n := deriveName(string(name))
+	p.names[n.Kernel] = &n
+	return &n
 }
 
 // split cuts a line into name and number.
