@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"go.opentelemetry.io/collector/scraper/scraperhelper"
 
@@ -13,45 +14,50 @@ import (
 
 // Config is the receiver's section of a collector's configuration.
 type Config struct {
-	// ControllerConfig says when to read: collection_interval (default 1m),
-	// initial_delay (default 1s) and timeout (default none).
+	// ControllerConfig holds collection_interval (default 1m, at least 100ms),
+	// initial_delay (default 1s) and timeout (default 0, none; otherwise at least
+	// 1ms).
 	scraperhelper.ControllerConfig `mapstructure:",squash"`
 
 	// RootPath is where the root file system of the host is mounted. The main
-	// namespace is then the host's. Empty, the default, means the namespace and
-	// the file system of this process.
+	// namespace is then that of the host. Empty, the default, means the namespace
+	// and the file system of this process.
 	RootPath string `mapstructure:"root_path"`
 
-	// NetworkNamespaces says which others are read; the default is none.
+	// NetworkNamespaces selects further namespaces; the default is none.
 	NetworkNamespaces NetworkNamespacesConfig `mapstructure:"network_namespaces"`
 
-	// OmitZero leaves a point out while it is zero, after aggregation.
+	// OmitZero omits the points of xfrm.packet.dropped that are zero.
 	OmitZero bool `mapstructure:"omit_zero"`
 
-	// MetricsBuilderConfig switches the metric, its attributes and the resource
-	// attributes; documentation.md lists them.
+	// MetricsBuilderConfig enables and disables the metrics and the resource
+	// attributes that documentation.md lists.
 	metadata.MetricsBuilderConfig `mapstructure:",squash"`
 }
 
-// NetworkNamespacesConfig says which network namespaces are read besides the
-// main one. What is found in both ways is read once.
+// NetworkNamespacesConfig selects the network namespaces that are read besides the
+// main one. One that is found in both ways is read once.
 type NetworkNamespacesConfig struct {
-	// Processes asks for every namespace in which a visible process lives. It
-	// needs no privilege.
+	// Limit bounds how many namespaces are read, the main one included. The
+	// default is 10000.
+	Limit int `mapstructure:"limit"`
+	// Processes adds every namespace that a visible process is in. It needs no
+	// privilege.
 	Processes bool `mapstructure:"processes"`
-	// Named asks for those that are bind-mounted by a name, as ip-netns(8) does.
-	// It needs CAP_SYS_ADMIN.
+	// Named adds namespaces that are bind-mounted under a name, as ip-netns(8)
+	// does. It needs CAP_SYS_ADMIN.
 	Named NamedNamespacesConfig `mapstructure:"named"`
 }
 
-// NamedNamespacesConfig chooses namespaces by name.
+// NamedNamespacesConfig selects namespaces by name.
 type NamedNamespacesConfig struct {
-	// Include holds patterns over the names, with *, ? and [a-z] as in a shell.
-	// Empty, the default, chooses none.
+	// Include holds patterns for names, with *, ?, [a-z], [!a] and {a,b} as in a
+	// shell. Empty, the default, selects none.
 	Include []string `mapstructure:"include"`
-	// Exclude holds patterns for names that Include matches and that are left out.
+	// Exclude holds patterns for names that are not read although Include matches
+	// them.
 	Exclude []string `mapstructure:"exclude"`
-	// Directories hold the mounts, below RootPath. The default is /run/netns.
+	// Directories contain the mounts, below RootPath. The default is /run/netns.
 	Directories []string `mapstructure:"directories"`
 }
 
@@ -59,7 +65,8 @@ func (c *NamedNamespacesConfig) options() netns.Named {
 	return netns.Named{Include: c.Include, Exclude: c.Exclude, Directories: c.Directories}
 }
 
-// Validate names each value that is not allowed, and what is.
+// Validate returns one error for each value that is not allowed. It names the key,
+// the value and what is expected.
 func (c *NamedNamespacesConfig) Validate() error {
 	errs := c.options().Validate()
 	if len(c.Directories) == 0 {
@@ -68,11 +75,33 @@ func (c *NamedNamespacesConfig) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Validate checks what the embedded configurations do not check themselves.
+// Validate checks the limit.
+func (c *NetworkNamespacesConfig) Validate() error {
+	if c.Limit < 1 {
+		return fmt.Errorf(`"limit": is %d, expected at least 1`, c.Limit)
+	}
+	return nil
+}
+
+const (
+	// A shorter interval is an error of the unit: 30 means 30 ns.
+	minInterval = 100 * time.Millisecond
+	minDuration = time.Millisecond
+)
+
+// Validate returns one error for each value that is not allowed and that the
+// embedded configurations do not check.
 func (c *Config) Validate() error {
 	var errs []error
-	if c.InitialDelay < 0 {
-		errs = append(errs, fmt.Errorf(`"initial_delay": is %s, expected zero or more`, c.InitialDelay))
+	// The embedded configuration refuses an interval and a timeout below 0.
+	if c.CollectionInterval > 0 && c.CollectionInterval < minInterval {
+		errs = append(errs, tooShort("collection_interval", c.CollectionInterval, "at least "+minInterval.String()))
+	}
+	if c.InitialDelay < 0 || c.InitialDelay > 0 && c.InitialDelay < minDuration {
+		errs = append(errs, tooShort("initial_delay", c.InitialDelay, "0, or at least "+minDuration.String()))
+	}
+	if c.Timeout > 0 && c.Timeout < minDuration {
+		errs = append(errs, tooShort("timeout", c.Timeout, "0, or at least "+minDuration.String()))
 	}
 	if c.RootPath != "" && !filepath.IsAbs(c.RootPath) {
 		errs = append(errs, fmt.Errorf(`"root_path": %q is relative, expected an absolute path, for example /hostfs`, c.RootPath))
@@ -80,25 +109,35 @@ func (c *Config) Validate() error {
 	return errors.Join(append(errs, c.validateIdentity()...)...)
 }
 
-// validateIdentity finds resource attributes that are switched off although
-// nothing else tells the namespaces apart: their series would be merged.
+func tooShort(key string, is time.Duration, expected string) error {
+	return fmt.Errorf(`%q: is %s, expected %s; a number needs a unit, for example "30s"`, key, is, expected)
+}
+
+// validateIdentity finds resource attributes that are disabled although nothing
+// else identifies the namespaces. Their series would be merged.
 func (c *Config) validateIdentity() []error {
+	named, processes := len(c.NetworkNamespaces.Named.Include) > 0, c.NetworkNamespaces.Processes
 	var errs []error
-	need := func(attribute string, cfg metadata.ResourceAttributeConfig, setting string) {
-		if !cfg.Enabled {
-			errs = append(errs, fmt.Errorf(`"resource_attributes::%s::enabled": is false, expected true while %q is set: `+
-				`the attribute tells network namespaces apart`, attribute, setting))
+	for _, need := range []struct {
+		attribute string
+		enabled   bool
+		processes bool
+	}{
+		{"netns.name", c.ResourceAttributes.NetnsName.Enabled, false},
+		{"k8s.pod.uid", c.ResourceAttributes.K8sPodUID.Enabled, true},
+		{"container.id", c.ResourceAttributes.ContainerID.Enabled, true},
+		{"container.name", c.ResourceAttributes.ContainerName.Enabled, true},
+		{"systemd.unit.name", c.ResourceAttributes.SystemdUnitName.Enabled, true},
+		{"process.pid", c.ResourceAttributes.ProcessPid.Enabled, true},
+	} {
+		setting := "network_namespaces::processes"
+		if !processes {
+			setting = "network_namespaces::named"
 		}
-	}
-	if len(c.NetworkNamespaces.Named.Include) > 0 && !c.NetworkNamespaces.Processes {
-		need("netns.name", c.ResourceAttributes.NetnsName, "network_namespaces::named")
-	}
-	if c.NetworkNamespaces.Processes {
-		const setting = "network_namespaces::processes"
-		need("netns.name", c.ResourceAttributes.NetnsName, setting) // of those that nothing else tells apart
-		need("container.id", c.ResourceAttributes.ContainerID, setting)
-		need("k8s.pod.uid", c.ResourceAttributes.K8sPodUID, setting)
-		need("process.pid", c.ResourceAttributes.ProcessPid, setting)
+		if !need.enabled && (processes || named && !need.processes) {
+			errs = append(errs, fmt.Errorf(`"resource_attributes::%s::enabled": is false, expected true while %q is set: `+
+				`the attribute identifies network namespaces`, need.attribute, setting))
+		}
 	}
 	return errs
 }
@@ -106,6 +145,7 @@ func (c *Config) validateIdentity() []error {
 func (c *Config) sourceOptions() netns.Options {
 	return netns.Options{
 		Root:      c.RootPath,
+		Limit:     c.NetworkNamespaces.Limit,
 		Processes: c.NetworkNamespaces.Processes,
 		Named:     c.NetworkNamespaces.Named.options(),
 	}
@@ -115,6 +155,7 @@ func newDefaultConfig() *Config {
 	return &Config{
 		ControllerConfig: scraperhelper.NewDefaultControllerConfig(),
 		NetworkNamespaces: NetworkNamespacesConfig{
+			Limit: netns.DefaultLimit,
 			Named: NamedNamespacesConfig{Directories: []string{netns.DefaultDirectory}},
 		},
 		MetricsBuilderConfig: metadata.NewDefaultMetricsBuilderConfig(),

@@ -49,34 +49,42 @@ func TestConfigAllSettings(t *testing.T) {
 	assert.Equal(t, "/hostfs", cfg.RootPath)
 	assert.True(t, cfg.OmitZero)
 	assert.Equal(t, netns.Options{
-		Root: "/hostfs", Processes: true,
+		Root: "/hostfs", Processes: true, Limit: 500,
 		Named: netns.Named{
 			Include: []string{"vpn-*", "!not-special"}, Exclude: []string{"*-test"},
 			Directories: []string{"/run/netns", "/run/docker/netns"},
 		},
 	}, cfg.sourceOptions())
-	assert.Equal(t, "max", cfg.Metrics.XfrmPacketDropped.AggregationStrategy)
-	assert.Equal(t, []metadata.XfrmPacketDroppedMetricAttributeKey{"reason"}, cfg.Metrics.XfrmPacketDropped.EnabledAttributes)
+}
+
+func TestShortestDurations(t *testing.T) {
+	_, err := loadConfig(t, "shortest_durations")
+	require.NoError(t, err)
 }
 
 func TestConfigErrors(t *testing.T) {
 	for name, says := range map[string][]string{
-		"negative":    {`"initial_delay": is -1s, expected zero or more`, `"collection_interval": requires positive value`, `"timeout": requires positive value`},
+		"negative":    {`"initial_delay": is -1s, expected 0, or at least 1ms`, `"collection_interval": requires positive value`, `"timeout": requires positive value`},
 		"unknown_key": {"colection_interval"},
 		"all_values_at_once": {
 			`"root_path": "hostfs" is relative, expected an absolute path`,
 			`"initial_delay": is -1s`,
 			`network_namespaces::named`,
-			`"include": "[" is no pattern`,
-			`"exclude": "a[" is no pattern`,
+			`"include": "[" is not a valid pattern`,
+			`"exclude": "a[" is not a valid pattern`,
 			`"directories": "run/netns" is relative`,
+			`network_namespaces: "limit": is -1, expected at least 1`,
 			`"resource_attributes::netns.name::enabled": is false, expected true while "network_namespaces::processes" is set`,
 			`"resource_attributes::process.pid::enabled": is false, expected true while "network_namespaces::processes" is set`,
 		},
-		"no_name":           {`"resource_attributes::netns.name::enabled": is false, expected true while "network_namespaces::named" is set`},
-		"no_directories":    {`"directories": is empty, expected at least one, for example /run/netns`},
-		"unknown_attribute": {"doesn't have an attribute way, valid attributes: [direction, reason]"},
-		"unknown_strategy":  {`invalid aggregation strategy "median", valid strategies: [sum, avg, min, max]`},
+		"no_name":        {`"resource_attributes::netns.name::enabled": is false, expected true while "network_namespaces::named" is set`},
+		"no_directories": {`"directories": is empty, expected at least one, for example /run/netns`},
+		"removed_keys":   {"'metrics.xfrm.packet.dropped' decoding failed", "has invalid keys: aggregation_strategy, attributes"},
+		"numbers_without_unit": {
+			`"collection_interval": is 30ns, expected at least 100ms; a number needs a unit, for example "30s"`,
+			`"initial_delay": is 1ns, expected 0, or at least 1ms; a number needs a unit`,
+			`"timeout": is 10ns, expected 0, or at least 1ms; a number needs a unit`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := loadConfig(t, name)

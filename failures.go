@@ -6,115 +6,213 @@ import (
 	"io/fs"
 
 	"go.opentelemetry.io/collector/scraper/scrapererror"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netns"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/xfrmstat"
 )
 
-// failure is one thing that went wrong in a scrape.
-type failure struct {
-	err error
-	// key is equal for the same failure in the next scrape. It differs from the
-	// text of err where that holds something that moves.
-	key string
-	// points is how many data points are missing because of it.
-	points int
-}
-
-// failures collects what went wrong in one scrape.
+// failures collects what goes wrong in a scrape, and logs it once: when it begins
+// and when it is over. A failing scrape must not fill the log.
 type failures struct {
-	all []failure
-	// shared are failures that strike many namespaces for one cause.
-	shared []shared
+	logger *zap.Logger
+	// now holds the failures of this scrape, before those of the last one by key.
+	now    []failure
+	before map[string]error
+	// points counts the missing points of this scrape.
+	points int
+	// noStatistics says that the kernel had no statistics.
+	noStatistics bool
+	// noted are the files and counters that were logged already.
+	noted map[string]bool
 }
 
-// shared is a failure of many namespaces.
-type shared struct {
-	cause error
-	// first is the first of them.
-	first      string
-	namespaces int
-	points     int
+// failure is one thing that goes wrong, in one or several namespaces.
+type failure struct {
+	// key is equal for the same failure in the next scrape, even if its text
+	// contains a number that changes.
+	key string
+	err error
+	// first is the first of several namespaces with the same cause, advice how to
+	// remove that.
+	first, advice string
+	namespaces    int
 }
 
-// maxShownFailures bounds the text where hundreds of namespaces fail.
-const maxShownFailures = 10
+const (
+	// maxFailures bounds how many failures of one scrape are remembered, maxShown
+	// how many are logged.
+	maxFailures, maxShown = 1000, 10
+	// maxNoted bounds what is remembered of files and counters. Beyond it something
+	// can be logged again.
+	maxNoted = 1000
+)
 
-// sharedCauses are the causes that are told once for all namespaces, and how to
-// be rid of them.
-var sharedCauses = map[error]string{
-	netns.ErrNotPermitted: "; give the collector that capability, or find the namespaces by " +
-		"network_namespaces::processes, which needs none",
-	netns.ErrHidden: "; network namespaces in which only such processes live are missing: mount proc without hidepid, " +
-		"or give the collector the group of its gid option",
-	netns.ErrUnread: "; raise timeout, or read fewer namespaces",
+// shared are the causes that concern many namespaces at once. Each gives one
+// failure.
+var shared = []struct {
+	cause  error
+	advice string
+}{
+	{netns.ErrNotPermitted, "; give the collector that capability, or find the namespaces by network_namespaces::processes, " +
+		"which needs none"},
+	{netns.ErrRefused, ""},
+	{netns.ErrHidden, "; network namespaces of hidden processes are missing"},
+	{netns.ErrLimit, "; raise it, or select fewer"},
+	{netns.ErrPIDLimit, "; find the others by name (network_namespaces::named), or run them in a systemd service or a container"},
+	{netns.ErrUnread, "; raise timeout, or read fewer namespaces"},
 }
 
-// ofNamespace adds that a namespace, found at file, could not be read.
-func (f *failures) ofNamespace(ns *netns.Namespace, file string, err error, points int) {
-	for cause := range sharedCauses {
-		if errors.Is(err, cause) {
-			f.share(file, cause, points)
+func newFailures(logger *zap.Logger) *failures {
+	return &failures{
+		// A stack of this package does not help an operator.
+		logger: logger.WithOptions(zap.AddStacktrace(zapcore.DPanicLevel)),
+		noted:  make(map[string]bool),
+	}
+}
+
+// add notes why a namespace was not read, and how many points are missing.
+func (f *failures) add(r netns.Reading, points int) {
+	switch {
+	case errors.Is(r.Err, netns.ErrNoStatistics):
+		if !f.noStatistics {
+			f.noStatistics = true
+			f.logger.Warn("No XFRM statistics to report: "+r.Err.Error(), zap.String("file", r.File))
+		}
+		return
+	case errors.Is(r.Err, netns.ErrNotNamespace):
+		if f.first(r.File) {
+			f.logger.Debug("Skipped a file: it "+r.Err.Error(), zap.String("file", r.File))
+		}
+		return
+	case errors.Is(r.Err, netns.ErrNoDirectory):
+		if f.first(r.File) {
+			f.logger.Info("No named network namespaces yet: "+r.Err.Error()+
+				"; in a container, mount it with HostToContainer (rslave) propagation", zap.String("directory", r.File))
+		}
+		return
+	case errors.Is(r.Err, netns.ErrUnmounted), errors.Is(r.Err, netns.ErrInvalidName):
+		f.logger.Warn("A named network namespace needs attention: "+r.Err.Error(), zap.String("file", r.File))
+		return
+	}
+	f.points += points
+	for _, s := range shared {
+		if errors.Is(r.Err, s.cause) {
+			f.append(failure{key: s.cause.Error(), err: r.Err, first: r.File, advice: s.advice, namespaces: 1})
 			return
 		}
 	}
-	key := err.Error()
-	if pathErr := new(fs.PathError); ns != nil && errors.As(err, &pathErr) {
-		// The path holds the PID through which the namespace was read this time.
-		key = ns.String() + ": " + pathErr.Err.Error()
+	key := r.File + ": " + r.Err.Error()
+	if pathErr := new(fs.PathError); r.Namespace != nil && errors.As(r.Err, &pathErr) {
+		// The path contains the PID through which the namespace was read.
+		key = r.Namespace.String() + ": " + pathErr.Err.Error()
 	}
-	f.all = append(f.all, failure{err: err, key: key, points: points})
+	f.append(failure{key: key, err: r.Err})
 }
 
-func (f *failures) share(file string, cause error, points int) {
-	for i := range f.shared {
-		if f.shared[i].cause == cause { //nolint:errorlint // the cause itself, not what wraps it
-			f.shared[i].namespaces++
-			f.shared[i].points += points
+// addBadLines notes that lines of the file of a namespace gave no counter.
+func (f *failures) addBadLines(r netns.Reading, bad *xfrmstat.BadLines) {
+	if bad == nil {
+		return
+	}
+	f.points += bad.Count
+	f.append(failure{key: r.Namespace.String() + ": " + bad.Key(), err: fmt.Errorf("%s: %w", r.File, bad)})
+}
+
+func (f *failures) append(one failure) {
+	for i := range f.now {
+		if one.namespaces > 0 && f.now[i].key == one.key {
+			f.now[i].namespaces++
 			return
 		}
 	}
-	f.shared = append(f.shared, shared{cause: cause, first: file, namespaces: 1, points: points})
-}
-
-// badLines adds that some lines of a file gave no counter.
-func (f *failures) badLines(file string, bad *xfrmstat.BadLines) {
-	f.all = append(f.all, failure{
-		err:    fmt.Errorf("%s: %w", file, bad),
-		key:    file + ": " + bad.Key(),
-		points: bad.Count,
-	})
-}
-
-// list returns all failures, those that many namespaces share as one each.
-func (f *failures) list() []failure {
-	list := f.all
-	for _, s := range f.shared {
-		err := fmt.Errorf("%s: %w%s", s.first, s.cause, sharedCauses[s.cause])
-		if s.namespaces > 1 {
-			err = fmt.Errorf("%s and %d more: %w%s", s.first, s.namespaces-1, s.cause, sharedCauses[s.cause])
-		}
-		list = append(list, failure{err: err, key: s.cause.Error(), points: s.points})
+	if len(f.now) < maxFailures {
+		f.now = append(f.now, one)
 	}
-	return list
 }
 
-// asError returns nil, or one partial error with the number of missing points:
-// scraperhelper counts as errored only what is reported as partial.
-func asError(failed []failure) error {
-	if len(failed) == 0 {
+// noteRead notes that the statistics of a namespace were read.
+func (f *failures) noteRead(file string, counters []xfrmstat.Counter) {
+	if f.noStatistics {
+		f.noStatistics = false
+		f.logger.Info("XFRM statistics are now available", zap.String("file", file))
+	}
+	for _, c := range counters {
+		if !c.Name.Known && f.first(c.Name.Kernel) {
+			f.logger.Info("The kernel reports a counter that this version of the receiver does not know; it is forwarded",
+				zap.String("counter", c.Name.Kernel),
+				zap.Stringer("direction", c.Name.Direction), zap.String("reason", c.Name.Reason))
+		}
+	}
+}
+
+// first reports whether something is seen for the first time.
+func (f *failures) first(key string) bool {
+	if f.noted[key] {
+		return false
+	}
+	if len(f.noted) >= maxNoted {
+		clear(f.noted)
+	}
+	f.noted[key] = true
+	return true
+}
+
+// interrupted notes that the shutdown ended a scrape.
+func (f *failures) interrupted() {
+	f.logger.Debug("Shutdown interrupted a scrape; its data is discarded")
+}
+
+// report logs what is new or over since the last scrape. It returns nil, or one
+// partial error with the number of missing points: scraperhelper counts as errored
+// only what is reported as partial.
+func (f *failures) report() error {
+	now, points := f.now, f.points
+	before := f.before
+	f.now, f.points, f.before = nil, 0, make(map[string]error, len(now))
+	var errs, begun, over []error
+	for _, one := range now {
+		err := one.text()
+		errs = append(errs, err)
+		f.before[one.key] = err
+		if before[one.key] == nil {
+			begun = append(begun, err)
+		}
+	}
+	for key, err := range before {
+		if f.before[key] == nil {
+			over = append(over, err)
+		}
+	}
+	for _, err := range shorten(begun) {
+		f.logger.Error("Reading XFRM statistics failed; this is logged once, until it changes",
+			zap.Error(err), zap.Int("missing_points", points))
+	}
+	for _, err := range shorten(over) {
+		f.logger.Info("Reading XFRM statistics works again", zap.NamedError("previous_error", err))
+	}
+	if len(errs) == 0 {
 		return nil
 	}
-	var errs []error
-	points := 0
-	for i, one := range failed {
-		points += max(1, one.points)
-		if i < maxShownFailures {
-			errs = append(errs, one.err)
-		}
+	return scrapererror.NewPartialScrapeError(errors.Join(shorten(errs)...), points)
+}
+
+func (one failure) text() error {
+	switch {
+	case one.namespaces == 1:
+		return fmt.Errorf("%s: %w%s", one.first, one.err, one.advice)
+	case one.namespaces > 1:
+		return fmt.Errorf("%s and %d more: %w%s", one.first, one.namespaces-1, one.err, one.advice)
+	default:
+		return one.err
 	}
-	if more := len(failed) - len(errs); more > 0 {
-		errs = append(errs, fmt.Errorf("and %d more failures", more))
+}
+
+// shorten bounds a list of errors.
+func shorten(errs []error) []error {
+	if more := len(errs) - maxShown; more > 0 {
+		return append(errs[:maxShown:maxShown], fmt.Errorf("and %d more failures", more))
 	}
-	return scrapererror.NewPartialScrapeError(errors.Join(errs...), points)
+	return errs
 }

@@ -2,7 +2,6 @@ package xfrmreceiver
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -28,60 +27,49 @@ func FuzzScrape(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(content, false, byte(3))
-		f.Add(append(content, "XfrmInError 1 2\n\xff\nXfrmNew 7"...), true, byte(1))
+		f.Add(content, false)
+		f.Add(append(content, "XfrmInError 1 2\n\xff\nXfrmNew 7"...), true)
 	}
-	f.Add([]byte("XfrmInError 9223372036854775807\nXfrmOutError 9223372036854775807\n"), false, byte(0))
+	f.Add([]byte("XfrmInError 9223372036854775807\nXfrmOutError 9223372036854775807\n"), false)
 
 	root := f.TempDir()
 	if err := os.MkdirAll(filepath.Join(root, "proc/1/net"), 0o755); err != nil {
 		f.Fatal(err)
 	}
 	path := filepath.Join(root, "proc/1/net/xfrm_stat")
-	attributes := []metadata.XfrmPacketDroppedMetricAttributeKey{
-		metadata.XfrmPacketDroppedMetricAttributeKeyDirection, metadata.XfrmPacketDroppedMetricAttributeKeyReason,
-	}
-	f.Fuzz(func(t *testing.T, content []byte, omitZero bool, kept byte) {
+	f.Fuzz(func(t *testing.T, content []byte, omitZero bool) {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		cfg := newDefaultConfig()
 		cfg.RootPath, cfg.OmitZero = root, omitZero
-		cfg.Metrics.XfrmPacketDropped.EnabledAttributes = nil
-		for i, attribute := range attributes {
-			if kept&(1<<i) != 0 {
-				cfg.Metrics.XfrmPacketDropped.EnabledAttributes = append(cfg.Metrics.XfrmPacketDropped.EnabledAttributes, attribute)
-			}
-		}
 		source, err := netns.NewSource(cfg.sourceOptions())
 		if err != nil {
 			t.Fatal(err)
 		}
-		md, err := newScraper(receivertest.NewNopSettings(metadata.Type), cfg, source).scrape(context.Background())
+		md, err := startScraper(t, cfg, source).scrape(context.Background())
 		if err != nil && len(err.Error()) > 4096 {
 			t.Fatalf("an error of %d bytes", len(err.Error()))
 		}
 
 		met := map[string]bool{}
-		for _, rm := range md.ResourceMetrics().All() {
-			for _, dp := range rm.ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().All() {
-				key := fmt.Sprint(dp.Attributes().AsRaw())
-				if met[key] {
-					t.Fatalf("two points %s", key)
-				}
-				met[key] = true
-				if dp.IntValue() < 0 || omitZero && dp.IntValue() == 0 {
-					t.Fatalf("%s is %d", key, dp.IntValue())
-				}
-				if dp.StartTimestamp() > dp.Timestamp() {
-					t.Fatal("the start is after the point")
-				}
+		for _, dp := range dropped(md) {
+			key := name(dp)
+			if met[key] {
+				t.Fatalf("two points %s", key)
+			}
+			met[key] = true
+			if dp.IntValue() < 0 || omitZero && dp.IntValue() == 0 {
+				t.Fatalf("%s is %d", key, dp.IntValue())
+			}
+			if dp.StartTimestamp() > dp.Timestamp() {
+				t.Fatal("the start is after the point")
 			}
 		}
 		var parser xfrmstat.Parser
 		counters, _ := parser.Parse(nil, content)
-		if kept&3 == 3 && !omitZero && len(content) <= netns.MaxFileSize && md.DataPointCount() != len(counters) {
-			t.Fatalf("%d good lines gave %d points", len(counters), md.DataPointCount())
+		if !omitZero && len(content) <= netns.MaxFileSize && len(dropped(md)) != len(counters) {
+			t.Fatalf("%d good lines gave %d points", len(counters), len(dropped(md)))
 		}
 		if len(content) > netns.MaxFileSize && err == nil {
 			t.Fatal("a file without end is no error")

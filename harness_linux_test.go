@@ -9,14 +9,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
-	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 	"go.opentelemetry.io/collector/scraper/scrapererror"
+	"go.opentelemetry.io/collector/scraper/scraperhelper"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -30,26 +32,36 @@ import (
 // which that one cannot be.
 func init() { runtime.LockOSThread() }
 
-// harness is a running receiver and all that comes out of it.
+// harness is a running receiver and everything that it emits. It scrapes when next
+// is called.
 type harness struct {
 	t        *testing.T
 	receiver receiver.Metrics
-	sink     *consumertest.MetricsSink
-	logs     *observer.ObservedLogs
-	tel      *componenttest.Telemetry
+	ticks    chan time.Time
+	scraped  chan pmetric.Metrics
+	// begun says that the scrape at the start was returned.
+	begun bool
+	logs  *observer.ObservedLogs
+	tel   *componenttest.Telemetry
 }
 
-// start runs a receiver that reads every 5 ms, until the test ends.
 func start(t *testing.T, cfg *Config, source source) *harness {
 	t.Helper()
 	core, logs := observer.New(zapcore.DebugLevel)
-	h := &harness{t: t, sink: new(consumertest.MetricsSink), logs: logs, tel: componenttest.NewTelemetry()}
+	h := &harness{
+		t: t, logs: logs, tel: componenttest.NewTelemetry(),
+		ticks: make(chan time.Time), scraped: make(chan pmetric.Metrics, 1),
+	}
 	set := receivertest.NewNopSettings(metadata.Type)
 	set.TelemetrySettings = h.tel.NewTelemetrySettings()
 	set.Logger = zap.New(core)
-	cfg.CollectionInterval, cfg.InitialDelay = 5*time.Millisecond, 0
-	var err error
-	h.receiver, err = newReceiver(set, cfg, source, h.sink)
+	cfg.InitialDelay = 0
+	next, err := consumer.NewMetrics(func(_ context.Context, md pmetric.Metrics) error {
+		h.scraped <- md
+		return nil
+	})
+	require.NoError(t, err)
+	h.receiver, err = newReceiver(set, cfg, source, next, scraperhelper.WithTickerChannel(h.ticks))
 	require.NoError(t, err)
 	require.NoError(t, h.receiver.Start(context.Background(), componenttest.NewNopHost()))
 	t.Cleanup(func() {
@@ -66,31 +78,75 @@ func (h *harness) stop() {
 	}
 }
 
-// next waits for two further scrapes, so that the second began after the call,
-// and returns that.
+// next scrapes and returns what was emitted.
 func (h *harness) next() pmetric.Metrics {
 	h.t.Helper()
-	h.sink.Reset()
-	require.Eventually(h.t, func() bool { return len(h.sink.AllMetrics()) >= 2 }, 10*time.Second, time.Millisecond)
-	return h.sink.AllMetrics()[1]
+	if h.begun {
+		h.ticks <- time.Now()
+	}
+	h.begun = true
+	select {
+	case md := <-h.scraped:
+		return md
+	case <-time.After(10 * time.Second):
+		require.Fail(h.t, "no scrape")
+		return pmetric.Metrics{}
+	}
 }
 
-// values are the points of one scrape: "inbound/no_states" and its value.
+// errors are the error messages in the log.
+func (h *harness) errors() []string {
+	var all []string
+	for _, entry := range h.logs.FilterLevelExact(zapcore.ErrorLevel).All() {
+		all = append(all, entry.ContextMap()["error"].(string))
+	}
+	return all
+}
+
+// values are the points of the main namespace, or of the only one: for example
+// "inbound/no_states" and its value.
 func values(t *testing.T, md pmetric.Metrics) map[string]int64 {
 	t.Helper()
 	got := map[string]int64{}
-	if md.ResourceMetrics().Len() == 0 {
-		return got
-	}
-	metric := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0)
-	for _, dp := range metric.Sum().DataPoints().All() {
-		direction, _ := dp.Attributes().Get("direction")
-		reason, _ := dp.Attributes().Get("reason")
-		key := direction.AsString() + "/" + reason.AsString()
+	for _, dp := range dropped(md) {
+		key := name(dp)
 		require.NotContains(t, got, key)
 		got[key] = dp.IntValue()
 	}
 	return got
+}
+
+func name(dp pmetric.NumberDataPoint) string {
+	direction, _ := dp.Attributes().Get("direction")
+	reason, _ := dp.Attributes().Get("reason")
+	return direction.AsString() + "/" + reason.AsString()
+}
+
+// dropped are the points of xfrm.packet.dropped of all namespaces.
+func dropped(md pmetric.Metrics) []pmetric.NumberDataPoint {
+	var all []pmetric.NumberDataPoint
+	for _, rm := range md.ResourceMetrics().All() {
+		for _, metric := range rm.ScopeMetrics().At(0).Metrics().All() {
+			if metric.Name() == "xfrm.packet.dropped" {
+				for _, dp := range metric.Sum().DataPoints().All() {
+					all = append(all, dp)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// count is the value of xfrm.netns.count, which stands on the last resource, that
+// of the main namespace.
+func count(t *testing.T, md pmetric.Metrics) int64 {
+	t.Helper()
+	rm := md.ResourceMetrics().At(md.ResourceMetrics().Len() - 1)
+	assert.Zero(t, rm.Resource().Attributes().Len())
+	metric := rm.ScopeMetrics().At(0).Metrics().At(0)
+	require.Equal(t, "xfrm.netns.count", metric.Name())
+	require.Equal(t, 1, metric.Sum().DataPoints().Len())
+	return metric.Sum().DataPoints().At(0).IntValue()
 }
 
 // errored is the receiver's otelcol_scraper_errored_metric_points.
@@ -120,8 +176,8 @@ func newFakeProc(t *testing.T) *fakeProc {
 
 func (p *fakeProc) file() string { return filepath.Join(p.dir, "self", "net", "xfrm_stat") }
 
-// write replaces the file in one step, as no reader of the kernel's file sees a
-// half of it.
+// write replaces the file in one step: no reader of the kernel's file sees half of
+// it.
 func (p *fakeProc) write(content string) {
 	p.t.Helper()
 	tmp := filepath.Join(p.dir, "new")
@@ -147,13 +203,21 @@ func skip(t *testing.T, why string) {
 // lost scrapes once and returns how many points the scrape said it lost.
 func lost(t *testing.T, cfg *Config, source source) int {
 	t.Helper()
-	_, err := newScraper(receivertest.NewNopSettings(metadata.Type), cfg, source).scrape(context.Background())
+	_, err := startScraper(t, cfg, source).scrape(context.Background())
 	var partial scrapererror.PartialScrapeError
 	if !errors.As(err, &partial) {
 		require.NoError(t, err)
 		return 0
 	}
 	return partial.Failed
+}
+
+// startScraper returns a scraper alone, without a controller.
+func startScraper(tb testing.TB, cfg *Config, source source) *xfrmScraper {
+	tb.Helper()
+	s := newScraper(receivertest.NewNopSettings(metadata.Type), cfg, source)
+	require.NoError(tb, s.start(context.Background(), nil))
+	return s
 }
 
 func defaultConfig() *Config {

@@ -3,7 +3,6 @@ package xfrmreceiver
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,7 +15,6 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
-	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 	"go.opentelemetry.io/collector/scraper/scrapererror"
@@ -50,9 +48,7 @@ func TestRootPath(t *testing.T) {
 	h := start(t, cfg, sourceOf(t, cfg))
 	md := h.next()
 	assert.Equal(t, map[string]int64{"inbound/error": 1}, values(t, md))
-	assert.Zero(t, md.ResourceMetrics().At(0).Resource().Attributes().Len())
-	// No process says otherwise.
-	assert.WithinDuration(t, bootTime(t), startOf(md), 2*time.Second)
+	assert.EqualValues(t, 1, count(t, md))
 }
 
 // A link that leads out of the root is resolved inside it.
@@ -72,7 +68,7 @@ func TestRootPathErrorsAtStart(t *testing.T) {
 	}{
 		"nothing there": {
 			os.Remove,
-			[]string{"expected a host's root file system at ROOT", "no such file or directory", "-v /:ROOT:ro,rslave"},
+			[]string{"expected the host's root file system at ROOT", "no such file or directory", "-v /:ROOT:ro,rslave"},
 		},
 		"no proc": {
 			func(string) error { return nil },
@@ -106,7 +102,9 @@ func TestOmitZero(t *testing.T) {
 	cfg := defaultConfig()
 	cfg.OmitZero = true
 	h := start(t, cfg, proc.source())
-	assert.Zero(t, h.next().ResourceMetrics().Len(), "not even the resource")
+	md := h.next()
+	assert.Empty(t, dropped(md))
+	assert.EqualValues(t, 1, count(t, md), "the heartbeat")
 	proc.write("XfrmInError\t0\nXfrmInHdrError\t2\n")
 	assert.Equal(t, map[string]int64{"inbound/hdr_error": 2}, values(t, h.next()))
 	proc.write("XfrmInError\t0\nXfrmInHdrError\t3\n")
@@ -142,18 +140,17 @@ func TestTimeoutInTheMiddle(t *testing.T) {
 	cfg := defaultConfig()
 	cfg.Timeout = 500 * time.Millisecond
 	h := start(t, cfg, s)
-	assert.Equal(t, 5, h.next().ResourceMetrics().Len())
+	assert.EqualValues(t, 5, count(t, h.next()))
 	s.slow.Store(true)
-	h.next()
 	md := h.next()
-	assert.Equal(t, 2, md.ResourceMetrics().Len(), "the finished ones are emitted")
+	assert.Len(t, dropped(md), 4, "what was read is emitted")
+	assert.EqualValues(t, 2, count(t, md))
 	h.stop()
 	logged := h.logs.FilterLevelExact(zapcore.ErrorLevel).All()
 	require.Len(t, logged, 1)
-	assert.Contains(t, logged[0].ContextMap()["error"], "/run/netns/2 and 2 more: the time was up")
+	assert.Contains(t, h.errors()[0], "/run/netns/2 and 2 more: timeout ended the scrape")
 	assert.EqualValues(t, 6, logged[0].ContextMap()["missing_points"], "what three namespaces had last")
-	assert.Zero(t, h.errored()%6)
-	assert.Positive(t, h.errored())
+	assert.EqualValues(t, 6, h.errored())
 }
 
 // What was read in time is handed on with a context that has not ended.
@@ -164,7 +161,7 @@ func TestTimeoutDoesNotEndTheHandOver(t *testing.T) {
 	cfg.Timeout, cfg.InitialDelay = 10*time.Millisecond, 0
 	got := make(chan error, 1)
 	next, err := consumer.NewMetrics(func(ctx context.Context, md pmetric.Metrics) error {
-		if md.ResourceMetrics().Len() == 2 {
+		if len(dropped(md)) == 4 {
 			got <- ctx.Err()
 		}
 		return nil
@@ -181,7 +178,7 @@ func TestTimeoutDoesNotEndTheHandOver(t *testing.T) {
 func TestNoScrapeAfterShutdown(t *testing.T) {
 	proc := newFakeProc(t)
 	proc.write("XfrmInError\t1\n")
-	s := newScraper(receivertest.NewNopSettings(metadata.Type), defaultConfig(), proc.source())
+	s := startScraper(t, defaultConfig(), proc.source())
 	s.stop()
 	md, err := s.scrape(context.Background())
 	require.ErrorIs(t, err, errShutdown)
@@ -194,10 +191,10 @@ func TestLostPointsAreThoseEmitted(t *testing.T) {
 	proc.write("XfrmInError\t1\nXfrmInHdrError\t2\nXfrmOutError\t0\n")
 	cfg := defaultConfig()
 	cfg.OmitZero = true
-	s := newScraper(receivertest.NewNopSettings(metadata.Type), cfg, proc.source())
+	s := startScraper(t, cfg, proc.source())
 	md, err := s.scrape(context.Background())
 	require.NoError(t, err)
-	require.Equal(t, 2, md.DataPointCount())
+	require.Len(t, dropped(md), 2)
 	proc.write("")
 	_, err = s.scrape(context.Background())
 	var partial scrapererror.PartialScrapeError
@@ -205,72 +202,45 @@ func TestLostPointsAreThoseEmitted(t *testing.T) {
 	assert.Equal(t, 2, partial.Failed)
 }
 
-// A failure is the same whichever process it was met through.
-func TestFailureKeyHoldsNoPID(t *testing.T) {
-	ns := &netns.Namespace{PodUID: "p"}
-	var one, two failures
-	one.ofNamespace(ns, "/proc/1/net/xfrm_stat", &fs.PathError{Op: "read", Path: "/proc/1/net/xfrm_stat", Err: fs.ErrInvalid}, 1)
-	two.ofNamespace(ns, "/proc/2/net/xfrm_stat", &fs.PathError{Op: "read", Path: "/proc/2/net/xfrm_stat", Err: fs.ErrInvalid}, 1)
-	assert.Equal(t, one.list()[0].key, two.list()[0].key)
-	assert.Equal(t, "k8s.pod.uid=p: invalid argument", one.list()[0].key)
-}
-
-// Hundreds of namespaces that fail for one cause make one failure, and its text
-// does not grow.
-func TestFailuresOfManyNamespaces(t *testing.T) {
-	var f failures
-	for i := range 500 {
-		f.ofNamespace(nil, fmt.Sprintf("/run/netns/n%d", i), netns.ErrNotPermitted, 32)
+// resources are the attributes of each resource with dropped packets.
+func resources(md pmetric.Metrics) []map[string]any {
+	var all []map[string]any
+	for _, rm := range md.ResourceMetrics().All() {
+		for _, metric := range rm.ScopeMetrics().At(0).Metrics().All() {
+			if metric.Name() == "xfrm.packet.dropped" {
+				all = append(all, rm.Resource().Attributes().AsRaw())
+			}
+		}
 	}
-	list := f.list()
-	require.Len(t, list, 1)
-	assert.Equal(t, 500*32, list[0].points)
-	require.ErrorContains(t, list[0].err, "/run/netns/n0 and 499 more: ")
-	require.ErrorContains(t, list[0].err, "CAP_SYS_ADMIN")
-	require.ErrorContains(t, list[0].err, "network_namespaces::processes")
-
-	f = failures{}
-	for i := range 500 {
-		f.ofNamespace(nil, "x", fmt.Errorf("cause %d", i), 1)
-	}
-	err := asError(f.list())
-	require.ErrorContains(t, err, "and 490 more failures")
-	assert.Less(t, len(err.Error()), 1000)
+	return all
 }
 
 func TestResourceAttributes(t *testing.T) {
-	for name, tt := range map[string]struct {
-		ns   netns.Namespace
-		want map[string]any
-	}{
-		"main":      {netns.Namespace{}, map[string]any{}},
-		"named":     {netns.Namespace{Name: "vpn"}, map[string]any{"netns.name": "vpn"}},
-		"pod":       {netns.Namespace{PodUID: "p"}, map[string]any{"k8s.pod.uid": "p"}},
-		"container": {netns.Namespace{ContainerID: "c", PID: 7}, map[string]any{"container.id": "c", "process.pid": int64(7)}},
-		"both":      {netns.Namespace{Name: "vpn", ContainerID: "c"}, map[string]any{"netns.name": "vpn", "container.id": "c"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			md := pmetric.NewMetrics()
-			newEmitter(newDefaultConfig(), receivertest.NewNopSettings(metadata.Type)).
-				add(md, &tt.ns, someCounters(), pcommon.NewTimestampFromTime(time.Now()))
-			assert.Equal(t, tt.want, md.ResourceMetrics().At(0).Resource().Attributes().AsRaw())
-		})
-	}
+	s := &slowSource{namespaces: []*netns.Namespace{
+		{},
+		{Name: "vpn"},
+		{PodUID: "p"},
+		{ContainerID: "c", PID: 7},
+		{ContainerName: "n"},
+		{Name: "vpn", Unit: "u.service"},
+	}}
+	md := start(t, defaultConfig(), s).next()
+	assert.Equal(t, []map[string]any{
+		{"netns.name": "vpn"},
+		{"k8s.pod.uid": "p"},
+		{"container.id": "c", "process.pid": int64(7)},
+		{"container.name": "n"},
+		{"netns.name": "vpn", "systemd.unit.name": "u.service"},
+		{}, // the main one is emitted last
+	}, resources(md))
+	assert.EqualValues(t, 6, count(t, md))
 }
 
-// metrics_include and metrics_exclude of the resource attributes act as the
-// generated code means them.
+// metrics_include and metrics_exclude of the resource attributes act as in every
+// generated component.
 func TestResourceAttributeFilters(t *testing.T) {
 	cfg, err := loadConfig(t, "filters")
 	require.NoError(t, err)
-	emitter := newEmitter(cfg, receivertest.NewNopSettings(metadata.Type))
-	md := pmetric.NewMetrics()
-	for _, name := range []string{"", "vpn-1", "vpn-2", "other"} {
-		emitter.add(md, &netns.Namespace{Name: name}, someCounters(), 1)
-	}
-	var got []map[string]any
-	for _, rm := range md.ResourceMetrics().All() {
-		got = append(got, rm.Resource().Attributes().AsRaw())
-	}
-	assert.Equal(t, []map[string]any{{}, {"netns.name": "vpn-1"}}, got)
+	s := &slowSource{namespaces: []*netns.Namespace{{}, {Name: "vpn-1"}, {Name: "vpn-2"}, {Name: "other"}}}
+	assert.Equal(t, []map[string]any{{"netns.name": "vpn-1"}, {}}, resources(start(t, cfg, s).next()))
 }

@@ -10,30 +10,40 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver"
 
+	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netns"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/xfrmstat"
 )
 
-// source reads xfrm_stat in every namespace that is asked for and hands each to
-// visit.
+// source reads xfrm_stat in every selected namespace and passes each to visit, the
+// main one first.
 type source interface {
-	// Check fails if what the configuration names is not there at the start.
+	// Check fails if what the configuration names does not exist at the start.
 	Check() error
-	// Visit stops between two namespaces when ctx ends, and hands over with
+	// Visit stops between two namespaces when ctx ends, and reports with
 	// netns.ErrUnread what it did not read.
 	Visit(ctx context.Context, visit func(netns.Reading))
 }
 
 var errShutdown = errors.New("the receiver is shutting down")
 
-// xfrmScraper turns what the source reads into metrics: read, parse, emit.
+// xfrmScraper reads, parses, records and emits.
 type xfrmScraper struct {
 	source   source
 	parser   xfrmstat.Parser
-	counters []xfrmstat.Counter
-	emitter  *emitter
-	log      *scrapeLog
+	builder  *metadata.MetricsBuilder
+	omitZero bool
 	timeout  time.Duration
+	starts   *starts
+	failures *failures
+
+	// read counts the namespaces that this scrape has read.
+	read int64
+	// counters are those of the namespace that was read last, mainCounters those
+	// of the main one, which is emitted last.
+	counters, mainCounters []xfrmstat.Counter
+	main                   *netns.Namespace
+	mainTime               pcommon.Timestamp
 
 	stopping context.Context
 	// stop ends a scrape that is under way and lets no other begin.
@@ -42,97 +52,116 @@ type xfrmScraper struct {
 
 func newScraper(set receiver.Settings, cfg *Config, source source) *xfrmScraper {
 	s := &xfrmScraper{
-		source:  source,
-		emitter: newEmitter(cfg, set),
-		log:     newScrapeLog(set.Logger),
-		timeout: cfg.Timeout,
+		source:   source,
+		builder:  metadata.NewMetricsBuilder(cfg.MetricsBuilderConfig, set),
+		omitZero: cfg.OmitZero,
+		timeout:  cfg.Timeout,
+		failures: newFailures(set.Logger),
 	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	return s
 }
 
-func (s *xfrmScraper) start(context.Context, component.Host) error { return s.source.Check() }
+func (s *xfrmScraper) start(context.Context, component.Host) (err error) {
+	if s.starts, err = newStarts(bootTime); err != nil {
+		return err
+	}
+	return s.source.Check()
+}
 
-// scrape reads all namespaces once. What fails costs only itself: the error is
-// partial, and says how many points are missing.
+// scrape reads all namespaces once. The error is partial, and counts the points
+// that are missing: what fails costs only itself.
 func (s *xfrmScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
-	ctx, cancel := s.limit(ctx)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	run := scrapeRun{
-		xfrmScraper: s,
-		metrics:     pmetric.NewMetrics(),
-	}
-	if s.stopping.Err() != nil {
-		return pmetric.NewMetrics(), errShutdown
-	}
-	s.source.Visit(ctx, run.visit)
-	if s.stopping.Err() != nil {
-		s.log.ended()
-		return pmetric.NewMetrics(), errShutdown
-	}
-	failed := run.failures.list()
-	s.log.report(failed)
-	return run.metrics, asError(failed)
-}
-
-// limit ends a scrape at the shutdown, and after the timeout.
-func (s *xfrmScraper) limit(ctx context.Context) (context.Context, context.CancelFunc) {
-	cancel := func() {}
-	if ctx.Done() == nil { // as scraperhelper's: it never ends
-		ctx = s.stopping
-	} else {
-		var end context.CancelFunc
-		ctx, end = context.WithCancel(ctx)
-		unlink := context.AfterFunc(s.stopping, end)
-		cancel = func() { unlink(); end() }
-	}
+	defer context.AfterFunc(s.stopping, cancel)()
 	if s.timeout > 0 {
-		unlimited := cancel
-		var end context.CancelFunc
-		ctx, end = context.WithTimeout(ctx, s.timeout)
-		cancel = func() { end(); unlimited() }
+		var cancelTimeout context.CancelFunc
+		ctx, cancelTimeout = context.WithTimeout(ctx, s.timeout)
+		defer cancelTimeout()
 	}
-	return ctx, cancel
-}
-
-// scrapeRun is one scrape under way.
-type scrapeRun struct {
-	*xfrmScraper
-	metrics  pmetric.Metrics
-	failures failures
-}
-
-func (r *scrapeRun) visit(reading netns.Reading) {
-	err := reading.Err
-	switch {
-	case err == nil:
-		r.parse(reading)
-	case errors.Is(err, netns.ErrNoStatistics):
-		r.log.statisticsMissing(reading.File, err)
-	case errors.Is(err, netns.ErrNoNamespace):
-		r.log.skipped(reading.File, err)
-	case errors.Is(err, netns.ErrNoDirectory):
-		r.log.directoryMissing(reading.File, err)
-	default:
-		points := 1
-		if reading.Namespace != nil {
-			points = max(1, reading.Namespace.Points)
-		}
-		r.failures.ofNamespace(reading.Namespace, reading.File, err, points)
+	if s.stopping.Err() != nil {
+		return pmetric.NewMetrics(), errShutdown
 	}
+	s.read, s.main, s.mainCounters = 0, nil, s.mainCounters[:0]
+	s.source.Visit(ctx, s.visit)
+	s.emitMain()
+	s.starts.endScrape()
+	metrics := s.builder.Emit()
+	if s.stopping.Err() != nil {
+		s.failures.interrupted()
+		return pmetric.NewMetrics(), errShutdown
+	}
+	return metrics, s.failures.report()
 }
 
-func (r *scrapeRun) parse(reading netns.Reading) {
-	r.log.statisticsFound(reading.File)
+// visit handles one namespace. It runs on a thread that is inside of it.
+func (s *xfrmScraper) visit(r netns.Reading) {
+	if r.Err != nil {
+		s.failures.add(r, s.starts.points(r.Namespace))
+		return
+	}
 	var bad *xfrmstat.BadLines
-	r.counters, bad = r.parser.Parse(r.counters[:0], reading.Data)
-	if bad != nil {
-		r.failures.badLines(reading.File, bad)
+	s.counters, bad = s.parser.Parse(s.counters[:0], r.Data)
+	s.failures.addBadLines(r, bad)
+	s.failures.noteRead(r.File, s.counters)
+	s.read++
+	now := pcommon.NewTimestampFromTime(time.Now())
+	if r.Namespace.IsMain() {
+		s.main, s.mainTime = r.Namespace, now
+		s.mainCounters = append(s.mainCounters, s.counters...)
+		return
 	}
-	for i := range r.counters {
-		if name := r.counters[i].Name; !name.Known {
-			r.log.newCounter(name)
+	s.record(r.Namespace, s.counters, now)
+	s.emit(r.Namespace)
+}
+
+// emitMain emits the main namespace after all others, because its resource has
+// the number of namespaces that were read.
+func (s *xfrmScraper) emitMain() {
+	now := pcommon.NewTimestampFromTime(time.Now())
+	if s.main != nil {
+		s.record(s.main, s.mainCounters, s.mainTime)
+	}
+	s.starts.at(now)
+	s.builder.Reset(metadata.WithStartTime(s.starts.boot))
+	s.builder.RecordXfrmNetnsCountDataPoint(now, s.read)
+	s.emit(&netns.Namespace{})
+}
+
+func (s *xfrmScraper) record(ns *netns.Namespace, counters []xfrmstat.Counter, now pcommon.Timestamp) {
+	resource := s.starts.of(ns, now)
+	for _, c := range counters {
+		start := resource.of(c, s.starts.boot, now)
+		if s.omitZero && c.Value == 0 {
+			continue
+		}
+		s.builder.Reset(metadata.WithStartTime(start))
+		s.builder.RecordXfrmPacketDroppedDataPoint(now, c.Value, direction[c.Name.Direction], c.Name.Reason)
+		resource.points++
+	}
+}
+
+func (s *xfrmScraper) emit(ns *netns.Namespace) {
+	rb := s.builder.NewResourceBuilder()
+	set := func(set func(string), value string) {
+		if value != "" {
+			set(value)
 		}
 	}
-	reading.Namespace.Points = r.emitter.add(r.metrics, reading.Namespace, r.counters, pcommon.NewTimestampFromTime(time.Now()))
+	set(rb.SetNetnsName, ns.Name)
+	set(rb.SetK8sPodUID, ns.PodUID)
+	set(rb.SetContainerID, ns.ContainerID)
+	set(rb.SetContainerName, ns.ContainerName)
+	set(rb.SetSystemdUnitName, ns.Unit)
+	if ns.PID != 0 {
+		rb.SetProcessPid(int64(ns.PID))
+	}
+	s.builder.EmitForResource(metadata.WithResource(rb.Emit()))
+}
+
+var direction = map[xfrmstat.Direction]metadata.AttributeDirection{
+	xfrmstat.Inbound:  metadata.AttributeDirectionInbound,
+	xfrmstat.Outbound: metadata.AttributeDirectionOutbound,
+	xfrmstat.Unknown:  metadata.AttributeDirectionUnknown,
 }

@@ -3,27 +3,34 @@
 package metadata
 
 import (
-	"fmt"
-
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/filter"
 )
 
-// XfrmPacketDroppedMetricAttributeKey specifies the key of an attribute for the xfrm.packet.dropped metric.
-type XfrmPacketDroppedMetricAttributeKey string
+// XfrmNetnsCountMetricConfig provides config for the xfrm.netns.count metric.
+type XfrmNetnsCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
 
-const (
-	XfrmPacketDroppedMetricAttributeKeyDirection XfrmPacketDroppedMetricAttributeKey = "direction"
-	XfrmPacketDroppedMetricAttributeKeyReason    XfrmPacketDroppedMetricAttributeKey = "reason"
-)
+func (ms *XfrmNetnsCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
 
 // XfrmPacketDroppedMetricConfig provides config for the xfrm.packet.dropped metric.
 type XfrmPacketDroppedMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
 	enabledSetByUser bool
-
-	AggregationStrategy string                                `mapstructure:"aggregation_strategy"`
-	EnabledAttributes   []XfrmPacketDroppedMetricAttributeKey `mapstructure:"attributes"`
 }
 
 func (ms *XfrmPacketDroppedMetricConfig) Unmarshal(parser *confmap.Conf) error {
@@ -40,35 +47,19 @@ func (ms *XfrmPacketDroppedMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	return nil
 }
 
-func (ms *XfrmPacketDroppedMetricConfig) Validate() error {
-	for _, val := range ms.EnabledAttributes {
-		switch val {
-		case XfrmPacketDroppedMetricAttributeKeyDirection, XfrmPacketDroppedMetricAttributeKeyReason:
-		default:
-			return fmt.Errorf("metric xfrm.packet.dropped doesn't have an attribute %v, valid attributes: [direction, reason]", val)
-		}
-	}
-
-	switch ms.AggregationStrategy {
-	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
-	default:
-		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
-	}
-
-	return nil
-}
-
 // MetricsConfig provides config for xfrm metrics.
 type MetricsConfig struct {
+	XfrmNetnsCount    XfrmNetnsCountMetricConfig    `mapstructure:"xfrm.netns.count"`
 	XfrmPacketDropped XfrmPacketDroppedMetricConfig `mapstructure:"xfrm.packet.dropped"`
 }
 
 func DefaultMetricsConfig() MetricsConfig {
 	return MetricsConfig{
+		XfrmNetnsCount: XfrmNetnsCountMetricConfig{
+			Enabled: true,
+		},
 		XfrmPacketDropped: XfrmPacketDroppedMetricConfig{
-			Enabled:             true,
-			AggregationStrategy: AggregationStrategySum,
-			EnabledAttributes:   []XfrmPacketDroppedMetricAttributeKey{XfrmPacketDroppedMetricAttributeKeyDirection, XfrmPacketDroppedMetricAttributeKeyReason},
+			Enabled: true,
 		},
 	}
 }
@@ -101,15 +92,20 @@ func (rac *ResourceAttributeConfig) Unmarshal(parser *confmap.Conf) error {
 
 // ResourceAttributesConfig provides config for xfrm resource attributes.
 type ResourceAttributesConfig struct {
-	ContainerID ResourceAttributeConfig `mapstructure:"container.id"`
-	K8sPodUID   ResourceAttributeConfig `mapstructure:"k8s.pod.uid"`
-	NetnsName   ResourceAttributeConfig `mapstructure:"netns.name"`
-	ProcessPid  ResourceAttributeConfig `mapstructure:"process.pid"`
+	ContainerID     ResourceAttributeConfig `mapstructure:"container.id"`
+	ContainerName   ResourceAttributeConfig `mapstructure:"container.name"`
+	K8sPodUID       ResourceAttributeConfig `mapstructure:"k8s.pod.uid"`
+	NetnsName       ResourceAttributeConfig `mapstructure:"netns.name"`
+	ProcessPid      ResourceAttributeConfig `mapstructure:"process.pid"`
+	SystemdUnitName ResourceAttributeConfig `mapstructure:"systemd.unit.name"`
 }
 
 func DefaultResourceAttributesConfig() ResourceAttributesConfig {
 	return ResourceAttributesConfig{
 		ContainerID: ResourceAttributeConfig{
+			Enabled: true,
+		},
+		ContainerName: ResourceAttributeConfig{
 			Enabled: true,
 		},
 		K8sPodUID: ResourceAttributeConfig{
@@ -119,6 +115,9 @@ func DefaultResourceAttributesConfig() ResourceAttributesConfig {
 			Enabled: true,
 		},
 		ProcessPid: ResourceAttributeConfig{
+			Enabled: true,
+		},
+		SystemdUnitName: ResourceAttributeConfig{
 			Enabled: true,
 		},
 	}
@@ -135,9 +134,4 @@ func NewDefaultMetricsBuilderConfig() MetricsBuilderConfig {
 		Metrics:            DefaultMetricsConfig(),
 		ResourceAttributes: DefaultResourceAttributesConfig(),
 	}
-}
-
-// Deprecated: Use NewDefaultMetricsBuilderConfig.
-func DefaultMetricsBuilderConfig() MetricsBuilderConfig {
-	return NewDefaultMetricsBuilderConfig()
 }

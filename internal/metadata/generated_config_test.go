@@ -26,17 +26,20 @@ func TestMetricsBuilderConfig(t *testing.T) {
 			name: "all_set",
 			want: MetricsBuilderConfig{
 				Metrics: MetricsConfig{
+					XfrmNetnsCount: XfrmNetnsCountMetricConfig{
+						Enabled: true,
+					},
 					XfrmPacketDropped: XfrmPacketDroppedMetricConfig{
-						Enabled:             true,
-						AggregationStrategy: AggregationStrategySum,
-						EnabledAttributes:   []XfrmPacketDroppedMetricAttributeKey{XfrmPacketDroppedMetricAttributeKeyDirection, XfrmPacketDroppedMetricAttributeKeyReason},
+						Enabled: true,
 					},
 				},
 				ResourceAttributes: ResourceAttributesConfig{
-					ContainerID: ResourceAttributeConfig{Enabled: true},
-					K8sPodUID:   ResourceAttributeConfig{Enabled: true},
-					NetnsName:   ResourceAttributeConfig{Enabled: true},
-					ProcessPid:  ResourceAttributeConfig{Enabled: true},
+					ContainerID:     ResourceAttributeConfig{Enabled: true},
+					ContainerName:   ResourceAttributeConfig{Enabled: true},
+					K8sPodUID:       ResourceAttributeConfig{Enabled: true},
+					NetnsName:       ResourceAttributeConfig{Enabled: true},
+					ProcessPid:      ResourceAttributeConfig{Enabled: true},
+					SystemdUnitName: ResourceAttributeConfig{Enabled: true},
 				},
 			},
 		},
@@ -44,17 +47,20 @@ func TestMetricsBuilderConfig(t *testing.T) {
 			name: "none_set",
 			want: MetricsBuilderConfig{
 				Metrics: MetricsConfig{
+					XfrmNetnsCount: XfrmNetnsCountMetricConfig{
+						Enabled: false,
+					},
 					XfrmPacketDropped: XfrmPacketDroppedMetricConfig{
-						Enabled:             false,
-						AggregationStrategy: AggregationStrategySum,
-						EnabledAttributes:   []XfrmPacketDroppedMetricAttributeKey{XfrmPacketDroppedMetricAttributeKeyDirection, XfrmPacketDroppedMetricAttributeKeyReason},
+						Enabled: false,
 					},
 				},
 				ResourceAttributes: ResourceAttributesConfig{
-					ContainerID: ResourceAttributeConfig{Enabled: false},
-					K8sPodUID:   ResourceAttributeConfig{Enabled: false},
-					NetnsName:   ResourceAttributeConfig{Enabled: false},
-					ProcessPid:  ResourceAttributeConfig{Enabled: false},
+					ContainerID:     ResourceAttributeConfig{Enabled: false},
+					ContainerName:   ResourceAttributeConfig{Enabled: false},
+					K8sPodUID:       ResourceAttributeConfig{Enabled: false},
+					NetnsName:       ResourceAttributeConfig{Enabled: false},
+					ProcessPid:      ResourceAttributeConfig{Enabled: false},
+					SystemdUnitName: ResourceAttributeConfig{Enabled: false},
 				},
 			},
 		},
@@ -62,21 +68,10 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(XfrmPacketDroppedMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(XfrmNetnsCountMetricConfig{}, XfrmPacketDroppedMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}
-}
-func TestXfrmPacketDroppedMetricsConfig_Validate(t *testing.T) {
-	cfg := DefaultMetricsConfig().XfrmPacketDropped
-	require.NoError(t, cfg.Validate())
-
-	cfg.EnabledAttributes = []XfrmPacketDroppedMetricAttributeKey{"invalid"}
-	require.ErrorContains(t, cfg.Validate(), "metric xfrm.packet.dropped doesn't have an attribute invalid, valid attributes: [direction, reason]")
-
-	cfg = DefaultMetricsConfig().XfrmPacketDropped
-	cfg.AggregationStrategy = "invalid"
-	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
 }
 
 func loadMetricsBuilderConfig(t *testing.T, name string) MetricsBuilderConfig {
@@ -101,19 +96,23 @@ func TestResourceAttributesConfig(t *testing.T) {
 		{
 			name: "all_set",
 			want: ResourceAttributesConfig{
-				ContainerID: ResourceAttributeConfig{Enabled: true},
-				K8sPodUID:   ResourceAttributeConfig{Enabled: true},
-				NetnsName:   ResourceAttributeConfig{Enabled: true},
-				ProcessPid:  ResourceAttributeConfig{Enabled: true},
+				ContainerID:     ResourceAttributeConfig{Enabled: true},
+				ContainerName:   ResourceAttributeConfig{Enabled: true},
+				K8sPodUID:       ResourceAttributeConfig{Enabled: true},
+				NetnsName:       ResourceAttributeConfig{Enabled: true},
+				ProcessPid:      ResourceAttributeConfig{Enabled: true},
+				SystemdUnitName: ResourceAttributeConfig{Enabled: true},
 			},
 		},
 		{
 			name: "none_set",
 			want: ResourceAttributesConfig{
-				ContainerID: ResourceAttributeConfig{Enabled: false},
-				K8sPodUID:   ResourceAttributeConfig{Enabled: false},
-				NetnsName:   ResourceAttributeConfig{Enabled: false},
-				ProcessPid:  ResourceAttributeConfig{Enabled: false},
+				ContainerID:     ResourceAttributeConfig{Enabled: false},
+				ContainerName:   ResourceAttributeConfig{Enabled: false},
+				K8sPodUID:       ResourceAttributeConfig{Enabled: false},
+				NetnsName:       ResourceAttributeConfig{Enabled: false},
+				ProcessPid:      ResourceAttributeConfig{Enabled: false},
+				SystemdUnitName: ResourceAttributeConfig{Enabled: false},
 			},
 		},
 	}

@@ -19,7 +19,6 @@ const (
 	testDataSetDefault testDataSet = iota
 	testDataSetAll
 	testDataSetNone
-	testDataSetReag
 )
 
 func TestMetricsBuilder(t *testing.T) {
@@ -36,11 +35,6 @@ func TestMetricsBuilder(t *testing.T) {
 			name:        "all_set",
 			metricsSet:  testDataSetAll,
 			resAttrsSet: testDataSetAll,
-		},
-		{
-			name:        "reaggregate_set",
-			metricsSet:  testDataSetReag,
-			resAttrsSet: testDataSetReag,
 		},
 		{
 			name:        "none_set",
@@ -66,33 +60,28 @@ func TestMetricsBuilder(t *testing.T) {
 			settings := receivertest.NewNopSettings(receivertest.NopType)
 			settings.Logger = zap.New(observedZapCore)
 			mb := NewMetricsBuilder(loadMetricsBuilderConfig(t, tt.name), settings, WithStartTime(start))
-			aggMap := make(map[string]string) // contains the aggregation strategies for each metric name
-			aggMap["xfrm.packet.dropped"] = mb.metricXfrmPacketDropped.config.AggregationStrategy
 
 			expectedWarnings := 0
-			if tt.metricsSet != testDataSetReag {
-				assert.Equal(t, expectedWarnings, observedLogs.Len())
-			}
+			assert.Equal(t, expectedWarnings, observedLogs.Len())
 
 			defaultMetricsCount := 0
 			allMetricsCount := 0
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordXfrmNetnsCountDataPoint(ts, 1)
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordXfrmPacketDroppedDataPoint(ts, 1, AttributeDirectionInbound, "reason-val")
-			if tt.name == "reaggregate_set" {
-				mb.RecordXfrmPacketDroppedDataPoint(ts, 3, AttributeDirectionOutbound, "reason-val-2")
-			}
 
 			rb := mb.NewResourceBuilder()
 			rb.SetContainerID("container.id-val")
+			rb.SetContainerName("container.name-val")
 			rb.SetK8sPodUID("k8s.pod.uid-val")
 			rb.SetNetnsName("netns.name-val")
 			rb.SetProcessPid(11)
+			rb.SetSystemdUnitName("systemd.unit.name-val")
 			res := rb.Emit()
 			metrics := mb.Emit(WithResource(res))
-			if tt.name == "reaggregate_set" {
-				assert.Empty(t, mb.metricXfrmPacketDropped.aggDataPoints)
-			}
 
 			if tt.expectEmpty {
 				assert.Equal(t, 0, metrics.ResourceMetrics().Len())
@@ -119,55 +108,40 @@ func TestMetricsBuilder(t *testing.T) {
 			validatedMetrics := make(map[string]bool)
 			for _, mi := range allMetricsList {
 				switch mi.Name() {
+				case "xfrm.netns.count":
+					assert.False(t, validatedMetrics["xfrm.netns.count"], "Found a duplicate in the metrics slice: xfrm.netns.count")
+					validatedMetrics["xfrm.netns.count"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of network namespaces that the scrape read.", mi.Description())
+					assert.Equal(t, "{namespace}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
 				case "xfrm.packet.dropped":
-					if tt.name != "reaggregate_set" {
-						assert.False(t, validatedMetrics["xfrm.packet.dropped"], "Found a duplicate in the metrics slice: xfrm.packet.dropped")
-						validatedMetrics["xfrm.packet.dropped"] = true
-						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
-						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-						assert.Equal(t, "Drops that the kernel's IPsec (XFRM) transformation code counted, nearly always one for each packet.", mi.Description())
-						assert.Equal(t, "{packet}", mi.Unit())
-						assert.True(t, mi.Sum().IsMonotonic())
-						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
-						dp := mi.Sum().DataPoints().At(0)
-						assert.Equal(t, start, dp.StartTimestamp())
-						assert.Equal(t, ts, dp.Timestamp())
-						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
-						assert.Equal(t, int64(1), dp.IntValue())
-						directionAttrVal, ok := dp.Attributes().Get("direction")
-						assert.True(t, ok)
-						assert.Equal(t, "inbound", directionAttrVal.Str())
-						reasonAttrVal, ok := dp.Attributes().Get("reason")
-						assert.True(t, ok)
-						assert.Equal(t, "reason-val", reasonAttrVal.Str())
-					} else {
-						assert.False(t, validatedMetrics["xfrm.packet.dropped"], "Found a duplicate in the metrics slice: xfrm.packet.dropped")
-						validatedMetrics["xfrm.packet.dropped"] = true
-						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
-						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-						assert.Equal(t, "Drops that the kernel's IPsec (XFRM) transformation code counted, nearly always one for each packet.", mi.Description())
-						assert.Equal(t, "{packet}", mi.Unit())
-						assert.True(t, mi.Sum().IsMonotonic())
-						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
-						dp := mi.Sum().DataPoints().At(0)
-						assert.Equal(t, start, dp.StartTimestamp())
-						assert.Equal(t, ts, dp.Timestamp())
-						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
-						switch aggMap["xfrm.packet.dropped"] {
-						case "sum":
-							assert.Equal(t, int64(4), dp.IntValue())
-						case "avg":
-							assert.Equal(t, int64(2), dp.IntValue())
-						case "min":
-							assert.Equal(t, int64(1), dp.IntValue())
-						case "max":
-							assert.Equal(t, int64(3), dp.IntValue())
-						}
-						_, ok := dp.Attributes().Get("direction")
-						assert.False(t, ok)
-						_, ok = dp.Attributes().Get("reason")
-						assert.False(t, ok)
-					}
+					assert.False(t, validatedMetrics["xfrm.packet.dropped"], "Found a duplicate in the metrics slice: xfrm.packet.dropped")
+					validatedMetrics["xfrm.packet.dropped"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Drops counted by the kernel's IPsec (XFRM) transformation code, nearly always one for each packet.", mi.Description())
+					assert.Equal(t, "{packet}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					directionAttrVal, ok := dp.Attributes().Get("direction")
+					assert.True(t, ok)
+					assert.Equal(t, "inbound", directionAttrVal.Str())
+					reasonAttrVal, ok := dp.Attributes().Get("reason")
+					assert.True(t, ok)
+					assert.Equal(t, "reason-val", reasonAttrVal.Str())
 				}
 			}
 		})

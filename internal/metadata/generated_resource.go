@@ -28,6 +28,13 @@ func (rb *ResourceBuilder) SetContainerID(val string) {
 	}
 }
 
+// SetContainerName sets provided value as "container.name" attribute.
+func (rb *ResourceBuilder) SetContainerName(val string) {
+	if rb.config.ContainerName.Enabled {
+		rb.res.Attributes().PutStr("container.name", val)
+	}
+}
+
 // SetK8sPodUID sets provided value as "k8s.pod.uid" attribute.
 func (rb *ResourceBuilder) SetK8sPodUID(val string) {
 	if rb.config.K8sPodUID.Enabled {
@@ -46,6 +53,13 @@ func (rb *ResourceBuilder) SetNetnsName(val string) {
 func (rb *ResourceBuilder) SetProcessPid(val int64) {
 	if rb.config.ProcessPid.Enabled {
 		rb.res.Attributes().PutInt("process.pid", val)
+	}
+}
+
+// SetSystemdUnitName sets provided value as "systemd.unit.name" attribute.
+func (rb *ResourceBuilder) SetSystemdUnitName(val string) {
+	if rb.config.SystemdUnitName.Enabled {
+		rb.res.Attributes().PutStr("systemd.unit.name", val)
 	}
 }
 

@@ -2,16 +2,39 @@ package netns
 
 import (
 	"bytes"
+	"cmp"
+	"regexp"
+	"strconv"
 	"strings"
 )
 
-// parseCgroup takes the pod and the container out of a /proc/PID/cgroup
-// (cgroups(7)): lines of "hierarchy:controllers:path", with one line "0::path"
-// in version 2. Names are looked for in each element of the paths, the innermost
-// counts, so that it does not matter in which cgroup the runtime itself lives,
-// nor whether the path is seen from another cgroup namespace ("/../...").
+// owner is what a process belongs to, as far as its cgroup tells.
+type owner struct {
+	podUID, containerID, containerName, unit string
+}
+
+// namespace returns the labels that the owner gives a namespace: the innermost
+// lasting identity alone.
+func (o owner) namespace() Namespace {
+	switch {
+	case o.podUID != "":
+		return Namespace{PodUID: o.podUID}
+	case o.containerID != "":
+		return Namespace{ContainerID: o.containerID}
+	case o.containerName != "":
+		return Namespace{ContainerName: o.containerName}
+	default:
+		return Namespace{Unit: o.unit}
+	}
+}
+
+// parseCgroup returns the owner named in a /proc/PID/cgroup (cgroups(7)): lines of
+// "hierarchy:controllers:path", or one line "0::path" in version 2. It looks at
+// each element of the paths, and the innermost counts, so that it does not matter
+// in which cgroup the runtime itself runs, nor from which cgroup namespace the path
+// is seen ("/../...").
 //
-// The names, and who gives them:
+// The names, and who creates them:
 //
 //	pod<UID>                                kubelet, cgroupfs driver (pkg/kubelet/cm/pod_container_manager_linux.go)
 //	kubepods-burstable-pod<UID_>.slice      kubelet, systemd driver (pkg/kubelet/cm/cgroup_manager_linux.go, "-" escaped as "_")
@@ -22,33 +45,56 @@ import (
 //	nerdctl-<ID>.scope                      nerdctl
 //	crio-<ID>, crio-<ID>.scope              CRI-O (internal/config/cgmgr)
 //	libpod-<ID>, libpod-<ID>.scope          podman (libpod/container_internal_linux.go)
+//	/ecs/<task>/<task>-<number>             Amazon ECS on Fargate and managed instances: the whole element is the ID
+//	lxc.payload.<name>, lxc/<name>          LXC, Incus, Proxmox (src/lxc/cgroups/cgfsng.c)
+//	machine-<name>.scope                    systemd-nspawn, systemd-machined; the name is escaped as in unit names
+//	<allocation>.<task>.scope               Nomad
+//	<name>.service                          a systemd unit
 //
 // <ID> has 64 hexadecimal digits. The monitors crio-conmon-<ID>.scope and
 // libpod-conmon-<ID>.scope are not the container.
-func parseCgroup(content []byte) (podUID, containerID string) {
+//
+// Below user@UID.service a user creates cgroups of any name: nothing there names a
+// pod or a unit.
+func parseCgroup(content []byte) owner {
+	var found owner
 	for line := range bytes.Lines(content) {
 		fields := bytes.SplitN(bytes.TrimSuffix(line, []byte("\n")), []byte(":"), 3)
 		if len(fields) != 3 {
 			continue
 		}
-		var pod, container string
-		for element := range strings.SplitSeq(string(fields[2]), "/") {
-			if uid := podUIDOf(element); uid != "" {
-				// What was outside of the pod is not the pod's container.
-				pod, container = uid, ""
-			}
-			if id := containerIDOf(element); id != "" {
-				container = id
-			}
-		}
-		if podUID == "" {
-			podUID = pod
-		}
-		if containerID == "" {
-			containerID = container
-		}
+		o := ownerOf(string(fields[2]))
+		found.podUID = cmp.Or(found.podUID, o.podUID)
+		found.containerID = cmp.Or(found.containerID, o.containerID)
+		found.containerName = cmp.Or(found.containerName, o.containerName)
+		found.unit = cmp.Or(found.unit, o.unit)
 	}
-	return podUID, containerID
+	return found
+}
+
+func ownerOf(path string) owner {
+	var o owner
+	byUser := false
+	before := [2]string{}
+	for element := range strings.SplitSeq(path, "/") {
+		if uid := podUIDOf(element); uid != "" && !byUser {
+			o = owner{podUID: uid} // what is outside of the pod is not the pod's
+		}
+		if id := containerIDOf(element, before); id != "" {
+			o.containerID, o.containerName, o.unit = id, "", ""
+		}
+		if name := containerNameOf(element, before[1]); name != "" {
+			o.containerID, o.containerName, o.unit = "", validUTF8(name), ""
+		}
+		if strings.HasPrefix(element, "user@") && strings.HasSuffix(element, ".service") {
+			byUser = true
+		}
+		if strings.HasSuffix(element, ".service") && !byUser && o == (owner{}) {
+			o.unit = validUTF8(unescape(element))
+		}
+		before = [2]string{before[1], element}
+	}
+	return o
 }
 
 // podUIDOf returns the UID in the name of a pod's cgroup, with dashes, or "".
@@ -61,53 +107,58 @@ func podUIDOf(element string) string {
 		return ""
 	}
 	uid := strings.ReplaceAll(element[i+len("pod"):], "_", "-")
-	if isUUID(uid) || len(uid) == 32 && isHex(uid) {
-		// The second form is that of pods that the kubelet reads from files.
+	if podUID.MatchString(uid) {
 		return uid
 	}
 	return ""
 }
 
-// containerIDOf returns the ID in the name of a container's cgroup, or "".
-func containerIDOf(element string) string {
-	const digits = 64
-	element = strings.TrimSuffix(element, ".scope")
-	if len(element) < digits {
-		return ""
+const uuid = `[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`
+
+var (
+	// The kubelet uses the second form for pods that it reads from files.
+	podUID      = regexp.MustCompile(`^(` + uuid + `|[0-9a-f]{32})$`)
+	containerID = regexp.MustCompile(`^(?:.*[-:])?([0-9a-f]{64})(?:\.scope)?$`)
+	fargateTask = regexp.MustCompile(`^[0-9a-f]{32}$`)
+	fargateID   = regexp.MustCompile(`^[0-9a-f]{32}-[0-9]+$`)
+	nomadTask   = regexp.MustCompile(`^(` + uuid + `\.[^/]+)\.scope$`)
+	escaped     = regexp.MustCompile(`\\x[0-9a-f]{2}`)
+)
+
+// containerIDOf returns the ID in the name of a container's cgroup, or "". before
+// holds the two elements above it.
+func containerIDOf(element string, before [2]string) string {
+	if id := containerID.FindStringSubmatch(element); id != nil && !strings.Contains(element, "conmon") {
+		return id[1]
 	}
-	prefix, id := element[:len(element)-digits], element[len(element)-digits:]
-	if !isHex(id) || strings.Contains(prefix, "conmon") {
-		return ""
-	}
-	if prefix == "" || strings.HasSuffix(prefix, "-") || strings.HasSuffix(prefix, ":") {
-		return id
+	if before[0] == "ecs" && fargateTask.MatchString(before[1]) && fargateID.MatchString(element) {
+		return element
 	}
 	return ""
 }
 
-func isUUID(s string) bool {
-	if len(s) != 36 {
-		return false
+// containerNameOf returns the name in the name of a container's cgroup, or "".
+func containerNameOf(element, before string) string {
+	if name, found := strings.CutPrefix(element, "lxc.payload."); found {
+		return name
 	}
-	for i, c := range []byte(s) {
-		if i == 8 || i == 13 || i == 18 || i == 23 {
-			if c != '-' {
-				return false
-			}
-		} else if !isHexDigit(c) {
-			return false
-		}
+	if before == "lxc" {
+		return element
 	}
-	return true
+	if name, found := strings.CutPrefix(element, "machine-"); found && strings.HasSuffix(name, ".scope") && containerID.FindString(element) == "" {
+		return unescape(strings.TrimSuffix(name, ".scope"))
+	}
+	if task := nomadTask.FindStringSubmatch(element); task != nil {
+		return task[1]
+	}
+	return ""
 }
 
-func isHex(s string) bool {
-	for _, c := range []byte(s) {
-		if !isHexDigit(c) {
-			return false
-		}
-	}
-	return true
+// unescape undoes the escaping of systemd's unit names, \x2d for a dash
+// (systemd.unit(5)).
+func unescape(name string) string {
+	return escaped.ReplaceAllStringFunc(name, func(s string) string {
+		b, _ := strconv.ParseUint(s[2:], 16, 8) // it matched
+		return string([]byte{byte(b)})
+	})
 }
-
-func isHexDigit(c byte) bool { return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' }

@@ -3,6 +3,7 @@ package netns
 import (
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 )
@@ -63,9 +64,52 @@ func TestParseCgroup(t *testing.T) {
 		"no newline":         {"0::/docker/" + id, "", id},
 	} {
 		t.Run(name, func(t *testing.T) {
-			pod, container := parseCgroup([]byte(tt.content))
-			assert.Equal(t, tt.pod, pod, "pod")
-			assert.Equal(t, tt.container, container, "container")
+			o := parseCgroup([]byte(tt.content))
+			assert.Equal(t, tt.pod, o.podUID, "pod")
+			assert.Equal(t, tt.container, o.containerID, "container")
+		})
+	}
+}
+
+// What names a namespace without a pod and without the ID of a container.
+func TestParseCgroupNames(t *testing.T) {
+	const (
+		id    = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+		task  = "0123456789abcdef0123456789abcdef"
+		alloc = "8dbc5577-d0e2-4706-8787-57d52c03ddf2"
+	)
+	for name, tt := range map[string]struct {
+		path string
+		want Namespace
+	}{
+		"LXC":                         {"/lxc.payload.web", Namespace{ContainerName: "web"}},
+		"LXC, a service inside":       {"/lxc.payload.web/system.slice/cron.service", Namespace{ContainerName: "web"}},
+		"LXC's monitor":               {"/lxc.monitor.web", Namespace{}},
+		"LXC 3":                       {"/lxc/web", Namespace{ContainerName: "web"}},
+		"Proxmox":                     {"/lxc/101/ns/init.scope", Namespace{ContainerName: "101"}},
+		"LXC of a user":               {"/user.slice/user-1000.slice/user@1000.service/lxc.payload.web", Namespace{ContainerName: "web"}},
+		"Docker in LXC":               {"/lxc.payload.web/docker/" + id, Namespace{ContainerID: id}},
+		"nspawn":                      {"/machine.slice/machine-deb.scope/payload", Namespace{ContainerName: "deb"}},
+		"nspawn, escaped":             {`/machine.slice/machine-my\x2dbox.scope`, Namespace{ContainerName: "my-box"}},
+		"nspawn, its unit":            {"/machine.slice/systemd-nspawn@deb.service/payload", Namespace{Unit: "systemd-nspawn@deb.service"}},
+		"not UTF-8":                   {"/lxc.payload.a\xff", Namespace{ContainerName: `a\xff`}},
+		"Fargate":                     {"/ecs/" + task + "/" + task + "-2421876512", Namespace{ContainerID: task + "-2421876512"}},
+		"Fargate, not in ecs":         {"/x/" + task + "/" + task + "-2421876512", Namespace{}},
+		"ECS on EC2":                  {"/ecs/" + task + "/" + id, Namespace{ContainerID: id}},
+		"Nomad":                       {"/nomad.slice/share.slice/" + alloc + ".web.scope", Namespace{ContainerName: alloc + ".web"}},
+		"service":                     {"/system.slice/vpn.service", Namespace{Unit: "vpn.service"}},
+		"service, escaped":            {`/system.slice/vpn@a\x2db.service`, Namespace{Unit: "vpn@a-b.service"}},
+		"service in a slice":          {"/system.slice/system-vpn.slice/vpn@a.service", Namespace{Unit: "vpn@a.service"}},
+		"service that delegates":      {"/system.slice/vpn.service/inner.service", Namespace{Unit: "vpn.service"}},
+		"session":                     {"/user.slice/user-1000.slice/session-3.scope", Namespace{}},
+		"user's manager":              {"/user.slice/user-1000.slice/user@1000.service/init.scope", Namespace{}},
+		"user's service":              {"/user.slice/user-1000.slice/user@1000.service/app.slice/vpn.service", Namespace{}},
+		"pod forged by a user":        {"/user.slice/user-1000.slice/user@1000.service/kubepods-pod" + alloc + ".slice", Namespace{}},
+		"pod forged by a user, slice": {"/user.slice/user@1000.service/kubepods/pod" + alloc + "/" + id, Namespace{ContainerID: id}},
+		"k3s":                         {"/system.slice/k3s.service/kubepods/pod" + alloc + "/" + id, Namespace{PodUID: alloc}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			assert.Equal(t, tt.want, parseCgroup([]byte("0::"+tt.path+"\n")).namespace())
 		})
 	}
 }
@@ -75,12 +119,17 @@ func FuzzParseCgroup(f *testing.F) {
 	f.Add([]byte("12:pids:/docker/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n0::/\n"))
 	f.Add([]byte("0::/system.slice/a.slice:cri-containerd:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		pod, container := parseCgroup(content)
-		if pod != "" && !isUUID(pod) && (len(pod) != 32 || !isHex(pod)) {
-			t.Fatalf("pod %q", pod)
+		o := parseCgroup(content)
+		if o.podUID != "" && !podUID.MatchString(o.podUID) {
+			t.Fatalf("pod %q", o.podUID)
 		}
-		if container != "" && (len(container) != 64 || !isHex(container)) {
-			t.Fatalf("container %q", container)
+		if o.containerID != "" && !containerID.MatchString(o.containerID) && !fargateID.MatchString(o.containerID) {
+			t.Fatalf("container %q", o.containerID)
+		}
+		for _, text := range []string{o.containerName, o.unit} {
+			if !utf8.ValidString(text) {
+				t.Fatalf("%q is not UTF-8", text)
+			}
 		}
 	})
 }

@@ -64,6 +64,23 @@ func (l *lab) add(name string) {
 	require.NoError(l.t, onThrownAwayThread(func() error { return addNamespace(filepath.Join(l.dir, name)) }))
 }
 
+// addLater is add, at a later time on the clock of the file system, whose ticks are
+// coarse: a mount that is made anew within one tick looks like the old one.
+func (l *lab) addLater(name string) {
+	l.t.Helper()
+	path := filepath.Join(l.t.TempDir(), "now")
+	changed := func() int64 {
+		require.NoError(l.t, os.WriteFile(path, nil, 0o600))
+		require.NoError(l.t, os.Chmod(path, 0o600))
+		var st unix.Stat_t
+		require.NoError(l.t, unix.Stat(path, &st))
+		return st.Ctim.Nano()
+	}
+	for before := changed(); changed() == before; {
+	}
+	l.add(name)
+}
+
 func addNamespace(path string) error {
 	if err := os.WriteFile(path, nil, 0o600); err != nil {
 		return err
@@ -129,6 +146,23 @@ func (l *lab) sleep(attr *syscall.SysProcAttr, args ...string) int {
 	return pid
 }
 
+// sleepWithoutFirstThread starts this test binary in a new namespace as a process
+// whose first thread has ended.
+func (l *lab) sleepWithoutFirstThread() int {
+	l.t.Helper()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), "XFRM_TEST_NO_FIRST_THREAD=1")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
+	require.NoError(l.t, cmd.Start())
+	l.t.Cleanup(func() { end(cmd.Process) })
+	status := filepath.Join("/proc", strconv.Itoa(cmd.Process.Pid), "status")
+	require.Eventually(l.t, func() bool {
+		content, err := os.ReadFile(status)
+		return err == nil && strings.Contains(string(content), "State:\tZ")
+	}, waitFor, tick)
+	return cmd.Process.Pid
+}
+
 // kill ends a process and waits for it.
 func (l *lab) kill(pid int) {
 	l.t.Helper()
@@ -155,22 +189,21 @@ func (l *lab) source(processes bool) *Source {
 
 // visited is what one scrape gave, by what the namespaces are called.
 type visited struct {
-	all    map[label]*Namespace
+	all    map[Namespace]*Namespace
 	errors []Reading
 }
 
 func visit(t *testing.T, s *Source) visited {
 	t.Helper()
-	v := visited{all: map[label]*Namespace{}}
+	v := visited{all: map[Namespace]*Namespace{}}
 	s.Visit(context.Background(), func(r Reading) {
 		if r.Err != nil {
 			v.errors = append(v.errors, r)
 			return
 		}
 		require.Contains(t, string(r.Data), "XfrmInError")
-		key := (&record{ns: *r.Namespace}).label()
-		require.NotContains(t, v.all, key, "two namespaces are called alike")
-		v.all[key] = r.Namespace
+		require.NotContains(t, v.all, *r.Namespace, "two namespaces have equal labels")
+		v.all[*r.Namespace] = r.Namespace
 	})
 	return v
 }

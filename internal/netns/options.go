@@ -1,39 +1,50 @@
 package netns
 
 import (
+	"errors"
 	"fmt"
-	"path"
 	"slices"
 	"strings"
+
+	"github.com/bmatcuk/doublestar/v4"
 )
 
-// DefaultDirectory is where ip(8) mounts the namespaces that it names.
-const DefaultDirectory = "/run/netns"
+const (
+	// DefaultDirectory is where ip(8) mounts the namespaces that it names.
+	DefaultDirectory = "/run/netns"
 
-// Options say which namespaces a Source reads. The main one is always read.
+	// DefaultLimit is how many namespaces are read at most.
+	DefaultLimit = 10_000
+)
+
+// Options say which namespaces a Source reads. It always reads the main one.
 type Options struct {
 	// Root is where the root file system of the host is mounted. The main
-	// namespace is then that of the host's PID 1, and all other paths lie below
-	// Root. Empty means this process's own namespace.
+	// namespace is then that of the host's PID 1, and all other paths are below
+	// Root. Empty means the namespace of this process.
 	Root string
 	// Proc is where proc is mounted below Root; empty means /proc.
 	Proc string
-	// Processes asks for every namespace in which a visible process lives.
+	// Processes adds every namespace that a visible process is in.
 	Processes bool
-	// Named asks for namespaces that are bind-mounted into directories.
+	// Named adds namespaces that are bind-mounted in directories.
 	Named Named
+	// Limit bounds how many namespaces are read; 0 means DefaultLimit.
+	Limit int
 }
 
-// Named chooses namespaces by name.
+// Named selects namespaces by name.
 type Named struct {
-	// Include and Exclude are patterns of path.Match over the names. A name is
-	// chosen if it matches one of the first and none of the second.
+	// Include and Exclude are patterns for names, with *, ?, [a-z], [!a] and
+	// {a,b} as in a shell (doublestar.Match). A name is selected if it matches
+	// one of Include and none of Exclude.
 	Include, Exclude []string
 	// Directories hold the mounts; empty means DefaultDirectory.
 	Directories []string
 }
 
-// Validate names each option that is not allowed, and what is.
+// Validate returns one error for each value that is not allowed. It names the
+// key, the value and what is expected.
 func (n Named) Validate() []error {
 	var errs []error
 	for _, list := range []struct {
@@ -41,16 +52,20 @@ func (n Named) Validate() []error {
 		patterns []string
 	}{{"include", n.Include}, {"exclude", n.Exclude}} {
 		for _, pattern := range list.patterns {
-			if pattern == "" {
-				errs = append(errs, fmt.Errorf(`%q: has an empty pattern, expected one like "vpn-*"`, list.key))
-			} else if _, err := path.Match(pattern, ""); err != nil {
-				errs = append(errs, fmt.Errorf(`%q: %q is no pattern, expected one like "vpn-*", with *, ? and [a-z] as in a shell`,
+			switch {
+			case pattern == "":
+				errs = append(errs, fmt.Errorf(`%q: contains an empty pattern, expected one such as "vpn-*"`, list.key))
+			case !doublestar.ValidatePattern(pattern):
+				errs = append(errs, fmt.Errorf(`%q: %q is not a valid pattern, expected one such as "vpn-*", with *, ?, [a-z], [!a] and {a,b} as in a shell`,
+					list.key, pattern))
+			case strings.Contains(pattern, "/"):
+				errs = append(errs, fmt.Errorf(`%q: %q contains a slash, expected a pattern for names; "directories" says where they are`,
 					list.key, pattern))
 			}
 		}
 	}
 	if len(n.Exclude) > 0 && len(n.Include) == 0 {
-		errs = append(errs, fmt.Errorf(`"include": is empty while "exclude" is set, expected at least one pattern, for example "*"`))
+		errs = append(errs, errors.New(`"include": is empty while "exclude" is set, expected at least one pattern, for example "*"`))
 	}
 	for _, dir := range n.Directories {
 		if !strings.HasPrefix(dir, "/") {
@@ -60,11 +75,8 @@ func (n Named) Validate() []error {
 	return errs
 }
 
-// matches reports whether a name is chosen. The patterns are valid.
+// matches reports whether a name is selected. The patterns are valid.
 func (n Named) matches(name string) bool {
-	match := func(pattern string) bool {
-		ok, _ := path.Match(pattern, name)
-		return ok
-	}
+	match := func(pattern string) bool { return doublestar.MatchUnvalidated(pattern, name) }
 	return slices.ContainsFunc(n.Include, match) && !slices.ContainsFunc(n.Exclude, match)
 }

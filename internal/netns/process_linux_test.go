@@ -20,12 +20,11 @@ func TestProcessStartOfAChild(t *testing.T) {
 	h, err := openHost("", "/proc")
 	require.NoError(t, err)
 	defer h.close()
-	now, err := sinceBoot()
+	up, err := now()
 	require.NoError(t, err)
 	start, ok := h.start(child.Process.Pid)
 	require.True(t, ok)
-	// The kernel cuts to ticks of 10 ms.
-	assert.WithinDuration(t, before, time.Now().Add(start-now), 2*time.Second)
+	assert.WithinDuration(t, before, time.Now().Add(time.Duration(start-up)*time.Second/ticksPerSecond), 2*time.Second)
 
 	_, ok = h.start(1 << 30)
 	assert.False(t, ok)

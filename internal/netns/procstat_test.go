@@ -2,7 +2,6 @@ package netns
 
 import (
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,7 +17,7 @@ func TestParseProcessStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			start, err := parseProcessStart([]byte(stat))
 			require.NoError(t, err)
-			assert.Equal(t, 123450*time.Millisecond, start)
+			assert.Equal(t, ticks(12345), start)
 		})
 	}
 	for name, stat := range map[string]string{
@@ -32,5 +31,20 @@ func TestParseProcessStart(t *testing.T) {
 			_, err := parseProcessStart([]byte(stat))
 			require.Error(t, err)
 		})
+	}
+}
+
+// In a time namespace proc shows starts before the zero of its clock as huge
+// numbers. They sort before all others.
+func TestParseProcessStartInATimeNamespace(t *testing.T) {
+	for text, want := range map[string]ticks{
+		"922337203685":  922337203685 - 1844674407370, // -2^63 ns
+		"1844674407369": -1,
+		"1844674407270": -100,
+		"922337203684":  922337203684, // the largest that is not negative
+	} {
+		start, err := parseProcessStart([]byte("42 (sleep) S 1 2 3 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 " + text + " 1\n"))
+		require.NoError(t, err)
+		assert.Equal(t, want, start, text)
 	}
 }

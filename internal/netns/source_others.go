@@ -13,11 +13,11 @@ type Source struct{}
 
 // NewSource fails: only Linux has XFRM.
 func NewSource(Options) (*Source, error) {
-	return nil, fmt.Errorf("reading XFRM statistics needs Linux, this is %s", runtime.GOOS)
+	return nil, fmt.Errorf("reading XFRM statistics requires Linux, this is %s", runtime.GOOS)
 }
 
-// Check finds nothing wrong.
+// Check does nothing.
 func (*Source) Check() error { return nil }
 
-// Visit visits nothing.
+// Visit does nothing.
 func (*Source) Visit(context.Context, func(Reading)) {}
