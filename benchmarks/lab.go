@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The main goroutine keeps the main thread to itself: threads are thrown away
-// here, which that one cannot be.
+// The main goroutine keeps the main thread to itself: the runtime ends threads that
+// changed their namespace, which it cannot do with the main one.
 func init() { runtime.LockOSThread() }
 
 // mountNamespaces mounts n named namespaces in a new directory.
@@ -41,17 +41,9 @@ func mountNamespaces(n int) (dir string, names []string, remove func()) {
 	}
 }
 
-// startProcesses starts processes that sleep: perNamespace in each of n new
-// network namespaces.
-func startProcesses(n, perNamespace int) (kill func()) {
+// startProcesses starts a process that sleeps in each of n new network namespaces.
+func startProcesses(n int) (kill func()) {
 	var started []*exec.Cmd
-	start := func(attr *syscall.SysProcAttr) {
-		cmd := exec.Command("sleep", "3600")
-		attr.Pdeathsig = unix.SIGKILL
-		cmd.SysProcAttr = attr
-		check(cmd.Start())
-		started = append(started, cmd)
-	}
 	done := make(chan struct{})
 	stop := make(chan struct{})
 	stopped := make(chan struct{})
@@ -61,9 +53,10 @@ func startProcesses(n, perNamespace int) (kill func()) {
 		defer close(stopped)
 		for range n {
 			check(unix.Unshare(unix.CLONE_NEWNET))
-			for range perNamespace {
-				start(&syscall.SysProcAttr{})
-			}
+			cmd := exec.Command("sleep", "3600")
+			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
+			check(cmd.Start())
+			started = append(started, cmd)
 		}
 		close(done)
 		<-stop
