@@ -41,9 +41,15 @@ func mountNamespaces(n int) (dir string, names []string, remove func()) {
 	}
 }
 
-// startProcesses starts a process that sleeps in each of n new network namespaces.
+// startProcesses starts a process that sleeps in each of n new network namespaces,
+// and in a cgroup that is named like a container's: the receiver bounds the number
+// of namespaces that it knows only by a process.
 func startProcesses(n int) (kill func()) {
+	hierarchy := must(os.MkdirTemp("", "xfrm-bench-"))
+	check(unix.Mount("none", hierarchy, "cgroup2", 0, ""))
+	parent := must(os.MkdirTemp(hierarchy, "xfrm-bench-"))
 	var started []*exec.Cmd
+	var cgroups []string
 	done := make(chan struct{})
 	stop := make(chan struct{})
 	stopped := make(chan struct{})
@@ -51,11 +57,16 @@ func startProcesses(n int) (kill func()) {
 		// Pdeathsig follows the thread, and a child lives in the thread's namespace.
 		runtime.LockOSThread()
 		defer close(stopped)
-		for range n {
+		for i := range n {
 			check(unix.Unshare(unix.CLONE_NEWNET))
+			cgroup := filepath.Join(parent, fmt.Sprintf("%064x", i))
+			check(os.Mkdir(cgroup, 0o700))
+			cgroups = append(cgroups, cgroup)
+			fd := must(unix.Open(cgroup, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0))
 			cmd := exec.Command("sleep", "3600")
-			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
+			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, UseCgroupFD: true, CgroupFD: fd}
 			check(cmd.Start())
+			check(unix.Close(fd))
 			started = append(started, cmd)
 		}
 		close(done)
@@ -71,5 +82,10 @@ func startProcesses(n int) (kill func()) {
 	return func() {
 		close(stop)
 		<-stopped
+		for _, cgroup := range append(cgroups, parent) {
+			check(os.Remove(cgroup))
+		}
+		check(unix.Unmount(hierarchy, unix.MNT_DETACH))
+		check(os.Remove(hierarchy))
 	}
 }

@@ -58,8 +58,8 @@ func run() string {
 			}, remove
 		})
 	manyNamespaces(r, "Namespaces of processes",
-		"There is one process in each namespace, and those of the machine. The floor lists `/proc`, calls `stat` on the file of each\n"+
-			"process, and reads it once for each namespace.",
+		"Each namespace has one process, in a cgroup named like that of a container. The floor lists `/proc`, calls `stat` on the\n"+
+			"file of each process, and reads one file for each namespace.",
 		func(n int) (floor func(), configure func(*xfrmreceiver.Config), remove func()) {
 			kill := startProcesses(n)
 			return func() { procFloor(buf) }, func(c *xfrmreceiver.Config) { c.NetworkNamespaces.Processes = true }, kill
@@ -108,7 +108,7 @@ func oneNamespace(r *report) {
 	)
 	r.heading("One namespace")
 	r.text("The second contender does what node_exporter's `xfrm` collector does: it reads and parses with procfs, and client_golang\n" +
-		"gathers the metrics.")
+		"gathers the metrics. This is not the cost of a whole node_exporter, which also serves the metrics over HTTP.")
 	r.costs(costs)
 	r.budget(limit{"CPU, of procfs and client_golang", ratio(costs[0].cpu, costs[1].cpu), 1})
 }
