@@ -5,7 +5,7 @@ BIN        := $(CURDIR)/bin
 COLLECTOR  := $(BIN)/otelcol-xfrm
 CONFIG     ?= distribution/config/terminal.yaml
 FUZZTIME   ?= 30s
-MODULES    := . benchmarks e2e monitoring/dashboard tools/jsonnet tools/lint tools/mdatagen tools/nfpm tools/node_exporter tools/ocb tools/prometheus
+MODULES    := . benchmarks e2e monitoring/dashboard tools/jsonnet tools/lint tools/mdatagen tools/nfpm tools/ocb tools/prometheus
 # Where the host has no C compiler the race detector is left out, aloud.
 CC_FOUND   := $(shell command -v $${CC:-gcc} 2>/dev/null || command -v cc 2>/dev/null)
 RACE       := $(if $(CC_FOUND),-race)
@@ -83,8 +83,8 @@ verification: ## Run all end-to-end tests, without skipping any, and write docs/
 		cat e2e/verification.md $$dir/faults.md $$dir/kernels.md > docs/verification.md && rm -r $$dir
 
 .PHONY: bench
-bench: build $(BIN)/node_exporter ## Compare with the kernel's own cost, procfs and node_exporter; write docs/performance.md (needs root).
-	cd benchmarks && go run . -collector $(COLLECTOR) -node-exporter $(BIN)/node_exporter -o ../docs/performance.md
+bench: ## Compare with the bare system calls, procfs and client_golang; write docs/performance.md (needs root).
+	cd benchmarks && go run . -o ../docs/performance.md
 
 .PHONY: screenshots
 screenshots: build $(BIN)/promtool ## Write docs/images: a real Prometheus while a real kernel drops (needs root, Debian's prometheus and chromium).
@@ -145,9 +145,6 @@ $(BIN)/gofumpt: tools/lint/go.mod
 
 $(BIN)/nfpm: tools/nfpm/go.mod
 	cd tools/nfpm && go build -o $@ github.com/goreleaser/nfpm/v2/cmd/nfpm
-
-$(BIN)/node_exporter: tools/node_exporter/go.mod
-	cd tools/node_exporter && go build -o $@ github.com/prometheus/node_exporter
 
 $(BIN)/prometheus: tools/prometheus/go.mod
 	cd tools/prometheus && CGO_ENABLED=0 go build -o $@ github.com/prometheus/prometheus/cmd/prometheus

@@ -1,65 +1,68 @@
 package main
 
 import (
+	"math"
 	"runtime"
-	"slices"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// contender is one of several ways to do the same.
+// contender is one way to do the work that is compared.
 type contender struct {
 	name string
-	// run does it once.
-	run func()
+	run  func()
 }
 
-// result is what many runs of a contender cost.
-type result struct {
+// cost is the cost of one run.
+type cost struct {
 	name string
-	// median and fastest of one run.
-	median, fastest time.Duration
-	// allocations and bytes of one run.
+	// cpu is the time of all threads, in user space and in the kernel.
+	cpu, wall          time.Duration
 	allocations, bytes uint64
 }
 
-// compare runs the contenders in turn, so that what disturbs the machine
-// disturbs all of them, in batches that take long enough to be timed.
-func compare(rounds, batch int, contenders ...contender) []result {
-	samples := make([][]time.Duration, len(contenders))
-	results := make([]result, len(contenders))
+// compare runs the contenders in turn, so that a disturbance of the machine
+// affects all of them, and returns each one's lowest cost of all rounds.
+func compare(rounds, batch int, contenders ...contender) []cost {
+	costs := make([]cost, len(contenders))
 	for i, c := range contenders {
-		c.run() // warm
-		results[i] = result{name: c.name}
-		results[i].allocations, results[i].bytes = allocated(c.run)
+		c.run() // fills caches
+		costs[i] = cost{c.name, math.MaxInt64, math.MaxInt64, math.MaxUint64, math.MaxUint64}
 	}
-	for round := range rounds {
-		for k := range contenders {
-			// Each begins in turn.
-			i := (k + round) % len(contenders)
-			runtime.GC()
-			begin := time.Now()
-			for range batch {
-				contenders[i].run()
-			}
-			samples[i] = append(samples[i], time.Since(begin)/time.Duration(batch))
+	for range rounds {
+		for i, c := range contenders {
+			costs[i].lower(measure(batch, c.run))
 		}
 	}
-	for i := range results {
-		slices.Sort(samples[i])
-		results[i].median = samples[i][len(samples[i])/2]
-		results[i].fastest = samples[i][0]
-	}
-	return results
+	return costs
 }
 
-// allocated is what one run allocates, on all goroutines.
-func allocated(run func()) (allocations, bytes uint64) {
-	const runs = 10
+func measure(batch int, run func()) cost {
 	var before, after runtime.MemStats
+	runtime.GC()
 	runtime.ReadMemStats(&before)
-	for range runs {
+	begin, cpu := time.Now(), cpuTime()
+	for range batch {
 		run()
 	}
+	c := cost{
+		cpu:  (cpuTime() - cpu) / time.Duration(batch),
+		wall: time.Since(begin) / time.Duration(batch),
+	}
 	runtime.ReadMemStats(&after)
-	return (after.Mallocs - before.Mallocs) / runs, (after.TotalAlloc - before.TotalAlloc) / runs
+	c.allocations = (after.Mallocs - before.Mallocs) / uint64(batch)
+	c.bytes = (after.TotalAlloc - before.TotalAlloc) / uint64(batch)
+	return c
+}
+
+func (c *cost) lower(other cost) {
+	c.cpu, c.wall = min(c.cpu, other.cpu), min(c.wall, other.wall)
+	c.allocations, c.bytes = min(c.allocations, other.allocations), min(c.bytes, other.bytes)
+}
+
+func cpuTime() time.Duration {
+	var u unix.Rusage
+	check(unix.Getrusage(unix.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -1,5 +1,5 @@
-// Command benchmarks compares the receiver with what the kernel itself costs, and
-// with prometheus/procfs and node_exporter, side by side in one run.
+// Command benchmarks compares the receiver with the bare system calls for the
+// same work, with prometheus/procfs and with a collector for Prometheus.
 //
 // `make bench` runs it and writes docs/performance.md.
 package main

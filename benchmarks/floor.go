@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -9,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// statFile is the file that all read.
+// statFile is the file that all contenders read.
 const statFile = "/proc/net/xfrm_stat"
 
-// readFloor is what the kernel needs to print the file: open, read to the end,
-// close, with a buffer that is kept.
+// readFloor opens the file, reads it to its end and closes it, without allocating
+// a buffer.
 func readFloor(dir int, path string, buf []byte) {
 	fd := must(unix.Openat(dir, path, unix.O_RDONLY|unix.O_CLOEXEC, 0))
 	n := 0
@@ -27,8 +28,15 @@ func readFloor(dir int, path string, buf []byte) {
 	check(unix.Close(fd))
 }
 
-// setnsFloor is a bare loop of open, setns, open, read, close over named
-// namespaces, home once at the end.
+// readWithOS reads a file to its end with package os, as procfs does.
+func readWithOS(path string) {
+	file := must(os.Open(path))
+	_ = must(io.Copy(io.Discard, file))
+	check(file.Close())
+}
+
+// setnsFloor enters each named namespace and reads the file there. It returns home
+// once, at the end.
 func setnsFloor(dir string, names []string, buf []byte) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -43,9 +51,9 @@ func setnsFloor(dir string, names []string, buf []byte) {
 	check(unix.Close(home))
 }
 
-// procFloor is a bare walk over proc: list the processes, stat xfrm_stat of each,
-// and read one for each inode number.
-func procFloor(buf []byte) int {
+// procFloor lists the processes, calls stat on the file of each, and reads one file
+// for each inode number.
+func procFloor(buf []byte) {
 	dir := must(os.Open("/proc"))
 	defer dir.Close()
 	fd := int(dir.Fd())
@@ -62,7 +70,6 @@ func procFloor(buf []byte) int {
 		met[st.Ino] = true
 		readFloor(fd, path, buf)
 	}
-	return len(met)
 }
 
 func must[T any](value T, err error) T {

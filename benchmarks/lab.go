@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The main goroutine keeps the main thread to itself: threads are thrown away
-// here, which that one cannot be.
+// The main goroutine keeps the main thread to itself: the runtime ends threads that
+// changed their namespace, which it cannot do with the main one.
 func init() { runtime.LockOSThread() }
 
 // mountNamespaces mounts n named namespaces in a new directory.
@@ -41,17 +41,15 @@ func mountNamespaces(n int) (dir string, names []string, remove func()) {
 	}
 }
 
-// startProcesses starts processes that sleep: perNamespace in each of n new
-// network namespaces.
-func startProcesses(n, perNamespace int) (kill func()) {
+// startProcesses starts a process that sleeps in each of n new network namespaces,
+// and in a cgroup that is named like a container's: the receiver bounds the number
+// of namespaces that it knows only by a process.
+func startProcesses(n int) (kill func()) {
+	hierarchy := must(os.MkdirTemp("", "xfrm-bench-"))
+	check(unix.Mount("none", hierarchy, "cgroup2", 0, ""))
+	parent := must(os.MkdirTemp(hierarchy, "xfrm-bench-"))
 	var started []*exec.Cmd
-	start := func(attr *syscall.SysProcAttr) {
-		cmd := exec.Command("sleep", "3600")
-		attr.Pdeathsig = unix.SIGKILL
-		cmd.SysProcAttr = attr
-		check(cmd.Start())
-		started = append(started, cmd)
-	}
+	var cgroups []string
 	done := make(chan struct{})
 	stop := make(chan struct{})
 	stopped := make(chan struct{})
@@ -59,11 +57,17 @@ func startProcesses(n, perNamespace int) (kill func()) {
 		// Pdeathsig follows the thread, and a child lives in the thread's namespace.
 		runtime.LockOSThread()
 		defer close(stopped)
-		for range n {
+		for i := range n {
 			check(unix.Unshare(unix.CLONE_NEWNET))
-			for range perNamespace {
-				start(&syscall.SysProcAttr{})
-			}
+			cgroup := filepath.Join(parent, fmt.Sprintf("%064x", i))
+			check(os.Mkdir(cgroup, 0o700))
+			cgroups = append(cgroups, cgroup)
+			fd := must(unix.Open(cgroup, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0))
+			cmd := exec.Command("sleep", "3600")
+			cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, UseCgroupFD: true, CgroupFD: fd}
+			check(cmd.Start())
+			check(unix.Close(fd))
+			started = append(started, cmd)
 		}
 		close(done)
 		<-stop
@@ -78,5 +82,10 @@ func startProcesses(n, perNamespace int) (kill func()) {
 	return func() {
 		close(stop)
 		<-stopped
+		for _, cgroup := range append(cgroups, parent) {
+			check(os.Remove(cgroup))
+		}
+		check(unix.Unmount(hierarchy, unix.MNT_DETACH))
+		check(os.Remove(hierarchy))
 	}
 }
