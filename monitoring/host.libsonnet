@@ -44,10 +44,10 @@ function(config) {
     // extrapolates. This counts exactly. In the order of the branches:
     //
     // 1. a series that existed before counts what it has grown;
-    // 2. if it fell, the host has rebooted, and all that it has counted is new;
-    // 3. a series whose labels are new, of a namespace and reason that the host had before,
+    // 2. a series whose labels are new, of a namespace and reason that the host had before,
     //    counts what it has grown over the host's last value;
-    // 4. any other new series counts whole, if the host had a heartbeat before.
+    // 3. any other new series, and one that fell because the host has rebooted, counts
+    //    whole, if the host had a heartbeat before.
     //
     // So the history of a collector that was just installed counts nothing. A gap shorter
     // than the memory loses no drops, and a namespace that is gone again still counts.
@@ -56,8 +56,6 @@ function(config) {
       expr: |||
         (
           (%(now)s - (%(before)s <= %(now)s))
-        or
-          (%(now)s < %(before)s)
         or
           (%(now)s - on (%(series)s) group_left () max by (%(series)s) (%(before)s) >= 0)
         or

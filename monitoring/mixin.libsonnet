@@ -13,14 +13,20 @@
     memoryMinutes: std.max(60, 3 * config.windowMinutes),
     window:: '%dm' % config.windowMinutes,
     memory:: '%dm' % config.memoryMinutes,
+    local whole(name) =
+      local value = config[name];
+      if !std.isNumber(value) then error '%s must be a number of minutes, is %s' % [name, std.manifestJson(value)]
+      else if value != std.floor(value) then error '%s must be a whole number, is %g' % [name, value]
+      else true,
     assert config.collectionIntervalMinutes > 0 :
            'collectionIntervalMinutes must be greater than 0, is %g' % config.collectionIntervalMinutes,
-    assert config.windowMinutes == std.ceil(config.windowMinutes) && config.memoryMinutes == std.ceil(config.memoryMinutes) :
-           'windowMinutes and memoryMinutes must be whole minutes, are %g and %g' % [config.windowMinutes, config.memoryMinutes],
+    assert whole('windowMinutes') && whole('memoryMinutes'),
     assert config.windowMinutes >= 2 * config.collectionIntervalMinutes :
-           'windowMinutes must be at least twice collectionIntervalMinutes, %g, is %d' % [2 * config.collectionIntervalMinutes, config.windowMinutes],
+           'windowMinutes must be at least twice collectionIntervalMinutes, which is %g, so at least %g, and is %d' %
+           [config.collectionIntervalMinutes, std.ceil(2 * config.collectionIntervalMinutes), config.windowMinutes],
     assert config.memoryMinutes >= 3 * config.windowMinutes :
-           'memoryMinutes must be at least three times windowMinutes, %d, is %d' % [3 * config.windowMinutes, config.memoryMinutes],
+           'memoryMinutes must be at least three times windowMinutes, which is %d, so at least %d, and is %d' %
+           [config.windowMinutes, 3 * config.windowMinutes, config.memoryMinutes],
 
     // Your labels that tell apart hosts of the same name.
     apartLabels: ['cluster', 'environment'],
