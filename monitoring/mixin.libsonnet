@@ -60,6 +60,15 @@
     }],
   },
 
-  // Made by `make dashboard`.
-  grafanaDashboards+:: { 'xfrm.json': import 'dashboard.json' },
+  // dashboard.json is made by `make dashboard`.
+  grafanaDashboards+:: {
+    'xfrm.json': (import 'dashboard.json') {
+      templating+: {
+        list: [
+          variable + if variable.name == 'window' then { query: '%d' % $._config.windowMinutes } else {}
+          for variable in super.list
+        ],
+      },
+    },
+  },
 }
