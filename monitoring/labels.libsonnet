@@ -34,6 +34,7 @@
     'otel_scope_version',
     'otel_scope_schema_url',
   ],
-  // These name a host only if host_name does not.
+  // The target's address, and what the target calls itself. They are on the recorded series
+  // of hosts without a usable host_name only.
   address: ['instance', 'exported_instance'],
 }

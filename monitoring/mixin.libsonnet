@@ -30,7 +30,7 @@
 
     // Your labels that tell apart hosts of the same name.
     apartLabels: ['cluster', 'environment'],
-    hostLabels:: config.apartLabels + ['host_name'] + (import 'labels.libsonnet').address,
+    hostLabels:: config.apartLabels + ['host_name', 'instance'],
     targetLabels:: config.apartLabels + ['job', 'instance'],
     // Which targets are collectors, such as 'job="xfrm"'. Needed only where honor_labels is
     // true: `up` and the heartbeat then have no job and instance in common.
