@@ -10,7 +10,7 @@ function(config, host)
     expr: expr,
     'for': duration,
     labels: { severity: 'warning' },
-    annotations: annotations { runbook_url: config.missingRunbook + '#' + std.asciiLower(name) },
+    annotations: annotations { runbook_url: config.collectorRunbook + '#' + std.asciiLower(name) },
   };
   [
     // The targets that have a heartbeat, or are down and had one. The second part keeps

@@ -29,9 +29,9 @@
            [config.windowMinutes, 3 * config.windowMinutes, config.memoryMinutes],
 
     // Your labels that tell apart hosts of the same name.
-    apartLabels: ['cluster', 'environment'],
-    hostLabels:: config.apartLabels + ['host_name', 'instance'],
-    targetLabels:: config.apartLabels + ['job', 'instance'],
+    clusterLabels: ['cluster', 'environment'],
+    hostLabels:: config.clusterLabels + ['host_name', 'instance'],
+    targetLabels:: config.clusterLabels + ['job', 'instance'],
     // Which targets are collectors, such as 'job="xfrm"'. Needed only where honor_labels is
     // true: `up` and the heartbeat then have no job and instance in common.
     upSelector: '',
@@ -42,7 +42,7 @@
     noisyThreshold: 100,
     // Where docs/reasons.md is, and docs/alerts.md.
     runbook: 'https://github.com/xfrmreceiver/xfrmreceiver/blob/main/docs/reasons.md',
-    missingRunbook: 'https://github.com/xfrmreceiver/xfrmreceiver/blob/main/docs/alerts.md',
+    collectorRunbook: 'https://github.com/xfrmreceiver/xfrmreceiver/blob/main/docs/alerts.md',
     // The host in an alert's text. The recorded series have an address only if they have
     // no usable name.
     hostText:: '{{ or $labels.instance $labels.host_name }}',
