@@ -97,10 +97,14 @@ generate: $(BIN)/mdatagen ## Write again what mdatagen makes of metadata.yaml.
 		$(BIN)/mdatagen $$dir/xfrmreceiver/metadata.yaml; status=$$?; rm -r $$dir; exit $$status
 
 .PHONY: alerts
-alerts: $(BIN)/jsonnet $(BIN)/jsonnetfmt $(BIN)/promtool ## Write monitoring/alerts.yaml again and let promtool test it.
-	cd monitoring && $(BIN)/jsonnetfmt -i *.jsonnet *.libsonnet && $(BIN)/jsonnet -S -o alerts.yaml alerts.jsonnet && $(BIN)/jsonnet -S -m . compatibility.jsonnet >/dev/null
-	$(BIN)/promtool check rules monitoring/*.yaml
+alerts: $(BIN)/jsonnet $(BIN)/jsonnetfmt $(BIN)/promtool ## Write the rules in monitoring/ again and let promtool test them.
+	cd monitoring && $(BIN)/jsonnetfmt -i *.jsonnet *.libsonnet tests/config/*.jsonnet && \
+		$(BIN)/jsonnet -S -o alerts.yaml alerts.jsonnet && \
+		$(BIN)/jsonnet -S -o prometheusrule.yaml prometheusrule.jsonnet && \
+		$(BIN)/jsonnet -S -m . compatibility.jsonnet >/dev/null
+	$(BIN)/promtool check rules monitoring/alerts.yaml monitoring/compatibility-*.yaml
 	$(BIN)/promtool test rules monitoring/tests/*.yaml
+	monitoring/tests/config/run.sh $(BIN)/jsonnet $(BIN)/promtool
 
 .PHONY: dashboard
 dashboard: ## Write monitoring/dashboard.json again and pass the tests of what writes it.

@@ -11,9 +11,11 @@ import (
 	"testing"
 	"time"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/yaml"
 )
 
 // alertsConfig scrapes the collector and evaluates the shipped rules, unchanged.
@@ -50,7 +52,7 @@ func TestAlertFires(t *testing.T) {
 	rules, err := filepath.Abs(filepath.Join("..", "monitoring", "alerts.yaml"))
 	require.NoError(t, err)
 	data := t.TempDir()
-	anHourOfUp(t, data, "127.0.0.1:9464")
+	anHourOfHeartbeats(t, data, `{instance="127.0.0.1:9464"}`)
 	prom := newPrometheusOn(t, here, data, fmt.Sprintf(alertsConfig, rules))
 	here.collector(sparseConfig)
 
@@ -89,21 +91,40 @@ func TestAlertFires(t *testing.T) {
 	assert.Equal(t, want, firing())
 }
 
-// anHourOfUp makes Prometheus believe that it scraped the collectors for an hour.
-func anHourOfUp(t *testing.T, data string, instances ...string) {
+// anHourOfHeartbeats makes Prometheus believe that it recorded the heartbeats of
+// hosts, given as their labels, for an hour. What such a host counts first is new.
+func anHourOfHeartbeats(t *testing.T, data string, hosts ...string) {
 	t.Helper()
 	var text strings.Builder
-	text.WriteString("# TYPE up gauge\n")
+	text.WriteString("# TYPE host:xfrm_netns_count:last gauge\n")
 	now := time.Now()
-	for _, instance := range instances {
+	for _, host := range hosts {
 		for at := now.Add(-time.Hour); at.Before(now.Add(-2 * time.Minute)); at = at.Add(30 * time.Second) {
-			fmt.Fprintf(&text, "up{job=\"xfrm\",instance=%q} 1 %d\n", instance, at.Unix())
+			fmt.Fprintf(&text, "host:xfrm_netns_count:last%s 1 %d\n", host, at.Unix())
 		}
 	}
 	text.WriteString("# EOF\n")
 	out, err := exec.Command(program(t, "PROMTOOL"), "tsdb", "create-blocks-from", "openmetrics",
-		writeFile(t, "up.txt", text.String()), data).CombinedOutput()
+		writeFile(t, "heartbeats.txt", text.String()), data).CombinedOutput()
 	require.NoError(t, err, "%s", out)
+}
+
+// The Prometheus Operator gets the same rules, in a resource that it accepts.
+func TestPrometheusRule(t *testing.T) {
+	resource, err := os.ReadFile(filepath.Join("..", "monitoring", "prometheusrule.yaml"))
+	require.NoError(t, err)
+	var rule monitoringv1.PrometheusRule
+	require.NoError(t, yaml.UnmarshalStrict(resource, &rule))
+	assert.Equal(t, monitoringv1.SchemeGroupVersion.String(), rule.APIVersion)
+	assert.Equal(t, monitoringv1.PrometheusRuleKind, rule.Kind)
+	assert.Equal(t, "xfrm", rule.Namespace)
+
+	file, err := os.ReadFile(filepath.Join("..", "monitoring", "alerts.yaml"))
+	require.NoError(t, err)
+	var rules monitoringv1.PrometheusRuleSpec
+	require.NoError(t, yaml.UnmarshalStrict(file, &rules))
+	require.NotEmpty(t, rules.Groups)
+	assert.Equal(t, rules, rule.Spec)
 }
 
 // Each reason of the runbook is in the promtool test that says which alert it

@@ -66,6 +66,19 @@ func readDashboard(t *testing.T) (d dashboard) {
 	return d
 }
 
+// constant is the value of a variable that nobody chooses.
+func (d dashboard) constant(t *testing.T, name string) string {
+	t.Helper()
+	for _, variable := range d.Templating.List {
+		if variable.Name == name {
+			require.Equal(t, "constant", variable.Type)
+			return variable.Query
+		}
+	}
+	require.Fail(t, "no variable "+name)
+	return ""
+}
+
 const dashboardPrometheus = `
 global: { scrape_interval: 1s, evaluation_interval: 1s }
 scrape_configs:
@@ -94,7 +107,7 @@ func TestDashboard(t *testing.T) {
 	rules, err := filepath.Abs(filepath.Join("..", "monitoring", "alerts.yaml"))
 	require.NoError(t, err)
 	data := t.TempDir()
-	anHourOfUp(t, data, hereAddress+":9464", thereAddress+":9464")
+	anHourOfHeartbeats(t, data, `{cluster="east",host_name="gw1"}`, `{cluster="west",host_name="gw2"}`)
 	// All that is seen first is seen within the same minute: see the arithmetic below.
 	if left := 60 - time.Now().Second(); left < 30 {
 		time.Sleep(time.Duration(left) * time.Second)
@@ -115,7 +128,7 @@ func TestDashboard(t *testing.T) {
 		"--config", fmt.Sprintf("yaml:receivers::xfrm::network_namespaces::named::include: [%q]", named.name))
 	start(second, "gw2", "host.yaml", thereAddress)
 
-	const recorded = "network_namespace:xfrm_packet_dropped:increase5m"
+	const recorded = "network_namespace:xfrm_packet_dropped:increase"
 	eventually(t, "all drops are recorded", func() bool { return len(prom.query(recorded)) == 3 })
 	require.Eventually(t, func() bool {
 		return len(prom.query(`ALERTS{alertstate="firing"}`)) == 3
@@ -132,10 +145,11 @@ func TestDashboard(t *testing.T) {
 	end := seen.Truncate(time.Minute).Add(5*time.Minute + 30*time.Second)
 
 	board := readDashboard(t)
+	window := board.constant(t, "window")
 	ask := func(p panel, choice map[string]string) map[string]int64 {
 		require.Len(t, p.Targets, 1, p.Title)
 		expression := strings.NewReplacer("$__range", "1h", "$__rate_interval", "1m",
-			"$cluster", choice["cluster"], "$node", choice["node"], "$namespace", choice["namespace"]).Replace(p.Targets[0].Expr)
+			"$cluster", choice["cluster"], "$node", choice["node"], "$kind", choice["kind"], "$namespace", choice["namespace"], "$window", window).Replace(p.Targets[0].Expr)
 		require.NotContains(t, expression, "$", "a variable that there is none of")
 		at := end
 		if !p.Targets[0].Instant || !strings.Contains(expression, "[1h:1m]") {
@@ -167,17 +181,19 @@ func TestDashboard(t *testing.T) {
 		return values
 	}
 
-	all := map[string]string{"cluster": ".*", "node": ".*", "namespace": ".*"}
+	all := map[string]string{"cluster": ".*", "node": ".*", "kind": ".*", "namespace": ".*"}
 	byReason := map[string]int64{"direction=outbound reason=pol_block": 33, "direction=inbound reason=tmpl_mismatch": 34}
 	byNode := map[string]int64{"node=gw1": 33, "node=gw2": 34}
 	want := map[string]map[string]int64{
-		"Packets dropped":                    {"direction=outbound": 33, "direction=inbound": 34},
-		"Alerts firing":                      {"": 3},
-		"By reason, in the 5 minutes before": byReason,
-		"By node, in the 5 minutes before":   byNode,
-		"Nodes that dropped most":            byNode,
+		"Packets dropped": {"direction=outbound": 33, "direction=inbound": 34},
+		"Alerts firing":   {"": 3},
+		"By reason, in the $window minutes before": byReason,
+		"By node, in the $window minutes before":   byNode,
+		"Nodes that dropped most":                  byNode,
 		"Network namespaces that dropped most": {
-			"network_namespace=host node=gw1": 21, "network_namespace=" + named.name + " node=gw1": 12, "network_namespace=host node=gw2": 34,
+			"network_namespace_kind=host node=gw1":                                       21,
+			"network_namespace=" + named.name + " network_namespace_kind=named node=gw1": 12,
+			"network_namespace_kind=host node=gw2":                                       34,
 		},
 		"What was dropped, and why": {
 			"direction=outbound meaning=outbound-pol_block reason=pol_block":       33,
@@ -199,9 +215,9 @@ func TestDashboard(t *testing.T) {
 		variable, value string
 		want            int64
 	}{
-		{"cluster", "west", 34}, {"node", "gw1", 33}, {"namespace", named.name, 12}, {"namespace", "(host|" + named.name + ")", 67},
+		{"cluster", "west", 34}, {"node", "gw1", 33}, {"namespace", named.name, 12}, {"kind", "host", 55}, {"kind", "(host|named)", 67},
 	} {
-		choice := map[string]string{"cluster": ".*", "node": ".*", "namespace": ".*", test.variable: test.value}
+		choice := map[string]string{"cluster": ".*", "node": ".*", "kind": ".*", "namespace": ".*", test.variable: test.value}
 		sum := int64(0)
 		for _, value := range ask(board.Panels[0], choice) {
 			sum += value
@@ -212,11 +228,11 @@ func TestDashboard(t *testing.T) {
 	offered := map[string][]string{}
 	for _, variable := range board.Templating.List {
 		if variable.Type != "query" {
-			assert.Equal(t, "datasource", variable.Type)
+			assert.Contains(t, []string{"datasource", "constant"}, variable.Type)
 			continue
 		}
 		assert.Equal(t, ".*", variable.AllValue)
-		query := strings.NewReplacer("$cluster", ".*", "$node", ".*").Replace(variable.Query)
+		query := strings.NewReplacer("$cluster", ".*", "$node", ".*", "$kind", ".*").Replace(variable.Query)
 		m := regexp.MustCompile(`^label_values\((.+), (\w+)\)$`).FindStringSubmatch(query)
 		require.NotNil(t, m, query)
 		values, _, err := prom.api.LabelValues(context.Background(), m[2], []string{m[1]}, time.Now().Add(-time.Hour), time.Now())
@@ -225,5 +241,5 @@ func TestDashboard(t *testing.T) {
 			offered[variable.Name] = append(offered[variable.Name], string(value))
 		}
 	}
-	assert.Equal(t, map[string][]string{"cluster": {"east", "west"}, "node": {"gw1", "gw2"}, "namespace": {"host", named.name}}, offered)
+	assert.Equal(t, map[string][]string{"cluster": {"east", "west"}, "node": {"gw1", "gw2"}, "kind": {"host", "named"}, "namespace": {named.name}}, offered)
 }

@@ -32,7 +32,7 @@ func TestScreenshots(t *testing.T) {
 	t.Cleanup(func() { _ = os.RemoveAll(filepath.Dir(rules)) })
 	require.NoError(t, os.WriteFile(rules, content, 0o644))
 	data := t.TempDir()
-	anHourOfUp(t, data, "127.0.0.1:9464")
+	anHourOfHeartbeats(t, data, `{instance="127.0.0.1:9464"}`)
 	prom := newPrometheusOn(t, here, data, fmt.Sprintf(alertsConfig, rules))
 	here.collector(sparseConfig)
 

@@ -1,5 +1,6 @@
 // The series names of others, recorded from ours, so that old dashboards and alerts live on.
 // Only the host's own network namespace is in them: that is all they know.
+local labels = import 'labels.libsonnet';
 local reasons = {
   // ours: Cilium's label error; node_exporter's name is the rule below.
   inbound: {
@@ -41,9 +42,9 @@ local prefix(direction, reason) =
 local ours(direction, reason) =
   |||
     sum without (direction, reason) (
-      xfrm_packet_dropped_total{direction="%s", reason="%s", netns_name="", k8s_pod_uid="", container_id="", process_pid=""}
+      xfrm_packet_dropped_total{direction="%s", reason="%s", %s}
     )
-  ||| % [direction, reason];
+  ||| % [direction, reason, std.join(', ', ['%s=""' % label for label in labels.namespace])];
 local group(name, rule) = {
   groups: [{
     name: name,

@@ -13,22 +13,23 @@ const (
 	runbook = pages + "reasons.md"
 )
 
-const exactly = " A drop that has just happened is in it at once, and a number of them is exact 5 minutes later."
+const exactly = " A drop that has just happened is in it at once, and a number of them is exact $window minutes later."
 
 // build makes the dashboard; meanings are what parseMeanings found.
 func build(meanings map[string]string) (dashboard.Dashboard, error) {
 	panels := []cog.Builder[dashboard.Panel]{
 		number("Packets dropped", "In the time shown."+exactly, inRange("direction"), "{{direction}}").Span(18).Height(4),
 		number("Alerts firing", "Of monitoring/alerts.yaml, now.", firing, "firing").Span(6).Height(4),
-		graph("By reason, in the 5 minutes before",
-			"Packets dropped in the 5 minutes before each point; of a point that stands for more time, the most.",
+		graph("By reason, in the $window minutes before",
+			"Packets dropped in the $window minutes before each point; of a point that stands for more time, the most.",
 			overTime("direction, reason"), "{{direction}} {{reason}}").Span(24).Height(9),
 		reasons(meanings).Span(24).Height(9),
 		bars("Network namespaces that dropped most", "In the time shown, the first ten of all nodes.",
-			"topk(10, "+inRange("node, network_namespace")+")", "{{node}}: {{network_namespace}}").Span(12).Height(9),
+			"topk(10, "+inRange("node, network_namespace_kind, network_namespace")+")",
+			"{{node}}: {{network_namespace_kind}} {{network_namespace}}").Span(12).Height(9),
 		bars("Nodes that dropped most", "In the time shown, the first ten.",
 			"topk(10, "+inRange("node")+")", "{{node}}").Span(12).Height(9),
-		graph("By node, in the 5 minutes before", "As above.", overTime("node"), "{{node}}").Span(24).Height(8),
+		graph("By node, in the $window minutes before", "As above.", overTime("node"), "{{node}}").Span(24).Height(8),
 	}
 	board := dashboard.NewDashboardBuilder("IPsec: packets dropped by the kernel (XFRM)").
 		Uid("xfrm").
@@ -44,7 +45,7 @@ func build(meanings map[string]string) (dashboard.Dashboard, error) {
 		board = board.WithPanel(numbered{panel, uint32(i + 1)})
 	}
 	all := rows("All counters that are not zero", "As the kernel has them now, in the cluster chosen.", sinceBoot,
-		[]string{"host_name", "instance", "netns_name", "k8s_pod_uid", "container_id", "process_pid", "direction", "reason", "Value"},
+		[]string{"host_name", "instance", "netns_name", "k8s_pod_uid", "container_id", "container_name", "systemd_unit_name", "process_pid", "direction", "reason", "Value"},
 		map[string]string{"Value": "packets since boot"}).Span(24).Height(12)
 	return board.WithRow(dashboard.NewRowBuilder("Since boot").Collapsed(true).
 		WithPanel(numbered{all, uint32(len(panels) + 1)})).Build()

@@ -20,8 +20,21 @@ func variables() []cog.Builder[dashboard.VariableModel] {
 		dashboard.NewDatasourceVariableBuilder("datasource").Label("Data source").Type("prometheus"),
 		choice("cluster", "Cluster", dropped),
 		choice("node", "Node", dropped+`{cluster=~"$cluster"}`),
-		choice("network_namespace", "Network namespace", dropped+`{cluster=~"$cluster", node=~"$node"}`).Name("namespace"),
+		choice("network_namespace_kind", "Kind of namespace", dropped+`{cluster=~"$cluster", node=~"$node"}`).Name("kind"),
+		choice("network_namespace", "Network namespace",
+			dropped+`{cluster=~"$cluster", node=~"$node", network_namespace_kind=~"$kind"}`).Name("namespace"),
+		constant{"window", window},
 	}
+}
+
+// constant is a variable that nobody chooses. The SDK's builder cannot hide it.
+type constant struct{ name, value string }
+
+func (c constant) Build() (dashboard.VariableModel, error) {
+	variable, err := dashboard.NewConstantVariableBuilder(c.name).
+		Value(dashboard.StringOrMap{String: ptr(c.value)}).Build()
+	variable.Hide = ptr(dashboard.VariableHideHideVariable)
+	return variable, err
 }
 
 // choice lets choose among the values that a label has in the time shown: what

@@ -1,0 +1,1 @@
+((import 'mixin.libsonnet') + { _config+:: { collectionIntervalMinutes: 10 } }).prometheusAlerts

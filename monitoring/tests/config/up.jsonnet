@@ -1,0 +1,1 @@
+((import 'mixin.libsonnet') + { _config+:: { upSelector: 'job="xfrm"' } }).prometheusAlerts
