@@ -19,7 +19,10 @@ func validate(t *testing.T, files ...string) {
 	for _, file := range files {
 		args = append(args, "--config", file)
 	}
-	out, err := exec.Command(program(t, "OTELCOL_XFRM"), args...).CombinedOutput()
+	cmd := exec.Command(program(t, "OTELCOL_XFRM"), args...)
+	// Those that send want it.
+	cmd.Env = append(os.Environ(), "HOST_NAME=gw1")
+	out, err := cmd.CombinedOutput()
 	assert.NoError(t, err, "%s", out)
 }
 
