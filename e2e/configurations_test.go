@@ -25,7 +25,7 @@ func TestEveryAttributeIsALabel(t *testing.T) {
 	require.NotEmpty(t, metadata.ResourceAttributes)
 	list := regexp.MustCompile(`(?:included|promote_resource_attributes): \[([^\]]*)\]`)
 	lists := 0
-	for _, pattern := range []string{"../distribution/config/*.yaml", "../docs/*.md"} {
+	for _, pattern := range []string{"../distribution/config/*.yaml", "../distribution/kubernetes/*/*/*.yaml", "../docs/*.md"} {
 		files, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		for _, file := range files {
@@ -33,7 +33,7 @@ func TestEveryAttributeIsALabel(t *testing.T) {
 			require.NoError(t, err)
 			for _, m := range list.FindAllStringSubmatch(string(content), -1) {
 				lists++
-				got := strings.Split(m[1], ", ")
+				got := strings.FieldsFunc(m[1], func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
 				for name, attribute := range metadata.ResourceAttributes {
 					if attribute.Enabled {
 						assert.Contains(t, got, name, file)

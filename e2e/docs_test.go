@@ -86,7 +86,7 @@ func TestDocumentedConfigurations(t *testing.T) {
 				case "prometheus":
 					requireRoot(t)
 					newPrometheus(t, newNamespace(t), text, "--web.enable-otlp-receiver")
-				case "ocb", "kubernetes":
+				case "ocb", "kubernetes", "kustomization":
 				default:
 					assert.Fail(t, "a block of an unknown kind", kind)
 				}
