@@ -22,7 +22,7 @@ run: build ## Build the collector and show this machine's counters; Ctrl-C ends 
 build: $(COLLECTOR) ## Build the collector, bin/otelcol-xfrm, with the OpenTelemetry Collector Builder.
 
 SOURCES := go.mod $(shell find . -maxdepth 1 -name '*.go' ! -name '*_test.go') \
-	$(shell find internal -name '*.go' ! -name '*_test.go')
+	$(shell find internal distribution/envtextprovider -name '*.go' ! -name '*_test.go')
 
 $(COLLECTOR): distribution/manifest.yaml $(SOURCES) | $(BIN)/ocb
 	cd distribution && $(BIN)/ocb --config manifest.yaml --skip-compilation

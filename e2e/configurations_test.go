@@ -81,3 +81,7 @@ func TestSeriesOutliveTheInterval(t *testing.T) {
 	}
 	assert.Equal(t, 6, seen)
 }
+
+// namespaceLabels are the labels that a network namespace can have in Prometheus. Only the
+// main one has none of them.
+var namespaceLabels = []string{"netns_name", "k8s_pod_uid", "container_id", "container_name", "systemd_unit_name", "process_pid"}

@@ -136,9 +136,9 @@ func TestGateway(t *testing.T) {
 		a.interrupt()
 		want := map[time.Time]int64{}
 		for _, md := range (&otlpSink{t: t, file: a.sent}).scrapes() {
-			for key, value := range series(t, md) {
-				if strings.HasSuffix(key, " outbound/pol_block") {
-					want[firstPoint(md).Timestamp().AsTime().Truncate(time.Millisecond)] = value
+			for _, dp := range points(md, "xfrm.packet.dropped") {
+				if point(dp.Attributes()) == "outbound/pol_block" {
+					want[dp.Timestamp().AsTime().Truncate(time.Millisecond)] = dp.IntValue()
 				}
 			}
 		}

@@ -100,7 +100,7 @@ func TestImage(t *testing.T) {
 	c := run(t, exec.Command(args[0], args[1:]...))
 
 	var host []string
-	for key, value := range here.scrape(c, "netns_name", "k8s_pod_uid", "container_id", "process_pid") {
+	for key, value := range here.scrape(c, namespaceLabels...) {
 		if !strings.Contains(key, "=") {
 			assert.NotEqual(t, int64(77), value, "the container's own namespace, not the host's")
 			host = append(host, strconv.FormatInt(value, 10))

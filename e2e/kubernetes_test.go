@@ -140,6 +140,47 @@ func TestKubernetesManifests(t *testing.T) {
 	}
 }
 
+// The overlay for a gateway gives to-gateway.yaml what it needs: the files of the Secret, a
+// place for the queue that can be written, and the names of the node and of the gateway.
+func TestKubernetesGateway(t *testing.T) {
+	spec := kustomize(t, filepath.Join("overlays", "gateway")).daemonSet.Spec.Template.Spec
+	container := spec.Containers[0]
+	var args, environment []string
+	for _, arg := range container.Args {
+		if file, ok := strings.CutPrefix(arg, "/etc/otelcol-xfrm/"); ok {
+			arg = shipped(file)
+		}
+		args = append(args, arg)
+	}
+	for _, variable := range container.Env {
+		if variable.Name == "HOST_NAME" {
+			variable.Value = "node-1"
+		}
+		environment = append(environment, variable.Name+"="+variable.Value)
+	}
+	got, err := decoded(t, args, environment)
+	require.NoError(t, err)
+	mounts := map[string]corev1.VolumeMount{}
+	for _, mount := range container.VolumeMounts {
+		mounts[mount.Name] = mount
+	}
+	for _, volume := range spec.Volumes {
+		switch mount := mounts[volume.Name]; volume.Name {
+		case "tls":
+			assert.Equal(t, "otelcol-xfrm-tls", volume.Secret.SecretName)
+			for field, file := range map[string]string{"ca_file": "ca.crt", "cert_file": "tls.crt", "key_file": "tls.key"} {
+				assert.Equal(t, mount.MountPath+"/"+file, got["/exporters/otlp_grpc/tls/"+field])
+			}
+		case "queue":
+			assert.NotNil(t, volume.EmptyDir)
+			assert.False(t, mount.ReadOnly)
+			assert.Equal(t, mount.MountPath, got["/extensions/file_storage/directory"])
+		}
+	}
+	assert.Equal(t, "gateway.example.com:4317", got["/exporters/otlp_grpc/endpoint"])
+	assert.Equal(t, "node-1", got["/processors/resource/attributes/2/value"])
+}
+
 // The kustomization that the documentation shows sets the image of the overlay it names.
 func TestDocumentedKustomization(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join("..", "docs", "kubernetes.md"))
@@ -252,7 +293,7 @@ func TestKubernetesModes(t *testing.T) {
 				}
 			}
 			c := run(t, cmd)
-			got := own.scrape(c, "netns_name", "k8s_pod_uid", "container_id", "process_pid")
+			got := own.scrape(c, namespaceLabels...)
 
 			for _, key := range want.has {
 				assert.Contains(t, got, key)

@@ -83,9 +83,9 @@ func TestDefault(t *testing.T) {
 }
 
 func TestErrorsNameTheVariable(t *testing.T) {
-	assert.ErrorContains(t, resolve(t, references, &fields{}), "the environment variable VARIABLE must be set and not empty", "unset")
+	require.ErrorContains(t, resolve(t, references, &fields{}), "the environment variable VARIABLE must be set and not empty", "unset")
 	t.Setenv("VARIABLE", "")
-	assert.ErrorContains(t, resolve(t, references, &fields{}), "the environment variable VARIABLE must be set and not empty", "empty")
+	require.ErrorContains(t, resolve(t, references, &fields{}), "the environment variable VARIABLE must be set and not empty", "empty")
 	t.Setenv("VARIABLE", "a\xff")
 	assert.ErrorContains(t, resolve(t, references, &fields{}), `the environment variable VARIABLE is not UTF-8: "a\xff"`)
 }
