@@ -229,15 +229,28 @@ func TestKubernetesNames(t *testing.T) {
 		return err
 	}))
 	api := &http.Server{Handler: server, TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}}, ErrorLog: log.New(io.Discard, "", 0)}
-	go func() { _ = api.ServeTLS(listener, "", "") }()
 	t.Cleanup(func() { _ = api.Close() })
 
-	cmd := own.command(collector, "--config", shipped("kubernetes.yaml"), "--config", writeFile(t, "names.yaml", m.configMap.Data["names.yaml"]),
-		// Nothing here has a token or the authority of a cluster.
-		"--config", "yaml:processors::k8s_attributes::auth_type: none", "--config", "yaml:receivers::xfrm::initial_delay: 0s")
-	cmd.Env = append(os.Environ(), "ROOT_PATH=/", "HOST_NAME=node-1", "KUBERNETES_SERVICE_HOST=127.0.0.1", "KUBERNETES_SERVICE_PORT=6443")
-	c := run(t, cmd)
-	got := own.scrape(c, "host_name", "k8s_pod_uid", "k8s_namespace_name", "k8s_pod_name", "k8s_deployment_name")
+	start := func(more ...string) *process {
+		t.Helper()
+		cmd := own.command(append([]string{
+			collector, "--config", shipped("kubernetes.yaml"), "--config", writeFile(t, "names.yaml", m.configMap.Data["names.yaml"]),
+			// Nothing here has a token or the authority of a cluster.
+			"--config", "yaml:processors::k8s_attributes::auth_type: none", "--config", "yaml:receivers::xfrm::initial_delay: 0s",
+		}, more...)...)
+		cmd.Env = append(os.Environ(), "ROOT_PATH=/", "HOST_NAME=node-1", "KUBERNETES_SERVICE_HOST=127.0.0.1", "KUBERNETES_SERVICE_PORT=6443")
+		return run(t, cmd)
+	}
+	byName := []string{"host_name", "k8s_pod_uid", "k8s_namespace_name", "k8s_pod_name", "k8s_deployment_name"}
+
+	without := start()
+	assert.Equal(t, int64(7), own.scrape(without, byName...)["host_name=node-1 k8s_pod_uid="+uid+" outbound/pol_block"], "while there is no API server")
+	without.kill()
+
+	go func() { _ = api.ServeTLS(listener, "", "") }()
+	// The first scrape is to have the names.
+	c := start("--config", "yaml:processors::k8s_attributes::wait_for_metadata: true")
+	got := own.scrape(c, byName...)
 	want := fmt.Sprintf("host_name=node-1 k8s_pod_uid=%s k8s_namespace_name=shop k8s_pod_name=web-5d4f8c7b9d-x2x4z k8s_deployment_name=web outbound/pol_block", uid)
 	assert.Equal(t, int64(7), got[want], "%v", got)
 	server.mu.Lock()
