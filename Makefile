@@ -5,7 +5,7 @@ BIN        := $(CURDIR)/bin
 COLLECTOR  := $(BIN)/otelcol-xfrm
 CONFIG     ?= distribution/config/terminal.yaml
 FUZZTIME   ?= 30s
-MODULES    := . benchmarks e2e monitoring/dashboard tools/jsonnet tools/lint tools/mdatagen tools/nfpm tools/ocb tools/prometheus
+MODULES    := . benchmarks e2e monitoring/dashboard tools/certificates tools/jsonnet tools/lint tools/mdatagen tools/nfpm tools/ocb tools/prometheus
 # Where the host has no C compiler the race detector is left out, aloud.
 CC_FOUND   := $(shell command -v $${CC:-gcc} 2>/dev/null || command -v cc 2>/dev/null)
 RACE       := $(if $(CC_FOUND),-race)
@@ -22,7 +22,7 @@ run: build ## Build the collector and show this machine's counters; Ctrl-C ends 
 build: $(COLLECTOR) ## Build the collector, bin/otelcol-xfrm, with the OpenTelemetry Collector Builder.
 
 SOURCES := go.mod $(shell find . -maxdepth 1 -name '*.go' ! -name '*_test.go') \
-	$(shell find internal -name '*.go' ! -name '*_test.go')
+	$(shell find internal distribution/envtextprovider -name '*.go' ! -name '*_test.go')
 
 $(COLLECTOR): distribution/manifest.yaml $(SOURCES) | $(BIN)/ocb
 	cd distribution && $(BIN)/ocb --config manifest.yaml --skip-compilation
@@ -31,7 +31,7 @@ $(COLLECTOR): distribution/manifest.yaml $(SOURCES) | $(BIN)/ocb
 .PHONY: release
 release: dist/SHA256SUMS ## Static binaries for linux amd64, arm64, arm and 386, archives and checksums, in dist/.
 
-dist/SHA256SUMS: $(COLLECTOR) distribution/release.sh $(wildcard distribution/config/* distribution/systemd/*) monitoring/alerts.yaml LICENSE
+dist/SHA256SUMS: $(COLLECTOR) distribution/release.sh $(wildcard distribution/config/* distribution/systemd/* tools/certificates/*) monitoring/alerts.yaml LICENSE
 	distribution/release.sh
 
 .PHONY: packages

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a deb and an rpm for each architecture of dist/ with nfpm: packages.sh NFPM.
+# Builds a deb and an rpm for each architecture in dist/ with nfpm: packages.sh NFPM.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 nfpm=$1
@@ -11,7 +11,7 @@ for directory in dist/linux/*/; do
 	ARCHITECTURE=$(basename "$directory")
 	export ARCHITECTURE
 	for packager in deb rpm; do
-		# nfpm's name for 32-bit ARM of version 7.
+		# nfpm calls 32-bit ARM version 7 arm7.
 		sed 's/^arch: .*/arch: '"${ARCHITECTURE/%arm/arm7}"'/' distribution/packages/nfpm.yaml |
 			"$nfpm" package --config /dev/stdin --packager "$packager" --target dist/
 	done

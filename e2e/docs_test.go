@@ -19,7 +19,10 @@ func validate(t *testing.T, files ...string) {
 	for _, file := range files {
 		args = append(args, "--config", file)
 	}
-	out, err := exec.Command(program(t, "OTELCOL_XFRM"), args...).CombinedOutput()
+	cmd := exec.Command(program(t, "OTELCOL_XFRM"), args...)
+	// Those that send want it.
+	cmd.Env = append(os.Environ(), "HOST_NAME=gw1")
+	out, err := cmd.CombinedOutput()
 	assert.NoError(t, err, "%s", out)
 }
 
@@ -83,7 +86,7 @@ func TestDocumentedConfigurations(t *testing.T) {
 				case "prometheus":
 					requireRoot(t)
 					newPrometheus(t, newNamespace(t), text, "--web.enable-otlp-receiver")
-				case "ocb", "kubernetes":
+				case "ocb", "kubernetes", "kustomization":
 				default:
 					assert.Fail(t, "a block of an unknown kind", kind)
 				}

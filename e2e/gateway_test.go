@@ -32,7 +32,7 @@ service:
 
 const gatewayPrometheus = `
 otlp:
-  promote_resource_attributes: [host.name, netns.name, k8s.pod.uid, container.id, process.pid]
+  promote_resource_attributes: [host.name, netns.name, k8s.pod.uid, container.id, container.name, systemd.unit.name, process.pid]
 storage:
   tsdb: { out_of_order_time_window: 1d }
 `
@@ -58,6 +58,8 @@ func TestGateway(t *testing.T) {
 	}
 	gateway := startGateway()
 
+	// To YAML these two are one number.
+	const octal, decimal = "0123", "83"
 	type agent struct {
 		*namespace
 		*process
@@ -73,7 +75,7 @@ func TestGateway(t *testing.T) {
 		a.process = run(t, cmd)
 	}
 	agents := map[string]*agent{}
-	for name, ns := range map[string]*namespace{"gw1": here, "gw2": there} {
+	for name, ns := range map[string]*namespace{octal: here, decimal: there} {
 		a := &agent{namespace: ns, sent: filepath.Join(t.TempDir(), "otlp.json")}
 		a.environment = append(ca.issue(hereAddress), "GATEWAY="+thereAddress+":4317",
 			"QUEUE="+t.TempDir(), "SENT="+a.sent, "HOST_NAME="+name)
@@ -98,7 +100,7 @@ func TestGateway(t *testing.T) {
 
 	arrive := func(what string, first, second int64) {
 		t.Helper()
-		want := map[string]int64{"gw1": first, "gw2": second}
+		want := map[string]int64{octal: first, decimal: second}
 		var got map[string]int64
 		require.Eventually(t, func() bool {
 			got = prom.seriesOf(`xfrm_packet_dropped_total{reason="pol_block",direction="outbound"}`, "host_name")
@@ -112,8 +114,8 @@ func TestGateway(t *testing.T) {
 	gateway.kill()
 	here.send("192.0.2.3", 10)
 	time.Sleep(2 * time.Second)
-	agents["gw1"].interrupt()
-	start(agents["gw1"])
+	agents[octal].interrupt()
+	start(agents[octal])
 	there.send("192.0.2.3", 20)
 	time.Sleep(2 * time.Second)
 	gateway = startGateway()
@@ -134,9 +136,9 @@ func TestGateway(t *testing.T) {
 		a.interrupt()
 		want := map[time.Time]int64{}
 		for _, md := range (&otlpSink{t: t, file: a.sent}).scrapes() {
-			for key, value := range series(t, md) {
-				if strings.HasSuffix(key, " outbound/pol_block") {
-					want[firstPoint(md).Timestamp().AsTime().Truncate(time.Millisecond)] = value
+			for _, dp := range points(md, "xfrm.packet.dropped") {
+				if point(dp.Attributes()) == "outbound/pol_block" {
+					want[dp.Timestamp().AsTime().Truncate(time.Millisecond)] = dp.IntValue()
 				}
 			}
 		}

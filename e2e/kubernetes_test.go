@@ -13,6 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	k8slabels "k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
 	"sigs.k8s.io/kustomize/api/krusty"
 	"sigs.k8s.io/kustomize/kyaml/filesys"
 	"sigs.k8s.io/yaml"
@@ -23,20 +26,31 @@ type manifests struct {
 	namespace corev1.Namespace
 	account   corev1.ServiceAccount
 	daemonSet appsv1.DaemonSet
+	// Those of some overlays.
+	configMap corev1.ConfigMap
+	role      rbacv1.ClusterRole
+	binding   rbacv1.ClusterRoleBinding
 }
 
 // kustomize builds a folder of distribution/kubernetes, and decodes each object as
 // the API server would: a field that it does not know is an error.
-func kustomize(t *testing.T, folder string) (m manifests) {
+func kustomize(t *testing.T, folder string) manifests {
 	t.Helper()
 	path, err := filepath.Abs(filepath.Join("..", "distribution", "kubernetes", folder))
 	require.NoError(t, err)
+	return build(t, path)
+}
+
+func build(t *testing.T, path string) (m manifests) {
+	t.Helper()
 	objects, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), path)
 	require.NoError(t, err)
-	require.Equal(t, 3, objects.Size())
+	require.GreaterOrEqual(t, objects.Size(), 3)
 	for _, object := range objects.Resources() {
 		into, known := map[string]any{
 			"v1/Namespace": &m.namespace, "v1/ServiceAccount": &m.account, "apps/v1/DaemonSet": &m.daemonSet,
+			"v1/ConfigMap": &m.configMap, "rbac.authorization.k8s.io/v1/ClusterRole": &m.role,
+			"rbac.authorization.k8s.io/v1/ClusterRoleBinding": &m.binding,
 		}[object.GetApiVersion()+"/"+object.GetKind()]
 		require.True(t, known, "%s", object.CurId())
 		text, err := object.AsYAML()
@@ -48,25 +62,39 @@ func kustomize(t *testing.T, folder string) (m manifests) {
 
 // Every way to deploy has exactly the rights that it needs.
 func TestKubernetesManifests(t *testing.T) {
-	for _, folder := range []string{"base", "overlays/host", "overlays/processes", "overlays/named"} {
+	for _, folder := range []string{"base", "overlays/host", "overlays/processes", "overlays/named", "overlays/names", "overlays/gateway"} {
 		t.Run(folder, func(t *testing.T) {
 			m := kustomize(t, folder)
-			named := folder == "overlays/named"
+			named, names, gateway := folder == "overlays/named", folder == "overlays/names", folder == "overlays/gateway"
 
 			assert.Equal(t, "xfrm", m.namespace.Name)
 			assert.Equal(t, "xfrm", m.account.Namespace)
 			assert.Equal(t, "xfrm", m.daemonSet.Namespace)
-			assert.False(t, *m.account.AutomountServiceAccountToken)
+			assert.Equal(t, names, *m.account.AutomountServiceAccountToken)
 
 			template := m.daemonSet.Spec.Template
 			assert.Equal(t, map[string]string{"app.kubernetes.io/name": "otelcol-xfrm"}, m.daemonSet.Spec.Selector.MatchLabels)
 			assert.Subset(t, template.Labels, m.daemonSet.Spec.Selector.MatchLabels)
 			pod := template.Spec
 			assert.Equal(t, m.account.Name, pod.ServiceAccountName)
-			assert.False(t, *pod.AutomountServiceAccountToken, "no token")
+			assert.Equal(t, names, *pod.AutomountServiceAccountToken, "a token only where it is used")
 			assert.False(t, pod.HostNetwork || pod.HostPID || pod.HostIPC, "no namespace of the node's")
 			assert.Equal(t, corev1.SeccompProfileTypeRuntimeDefault, pod.SecurityContext.SeccompProfile.Type)
 			assert.Contains(t, pod.Tolerations, corev1.Toleration{Operator: corev1.TolerationOpExists}, "on every node")
+			assert.Empty(t, pod.NodeSelector)
+			for kind, node := range map[string]struct {
+				labels k8slabels.Set
+				runs   bool
+			}{
+				"a machine":            {k8slabels.Set{"kubernetes.io/os": "linux"}, true},
+				"a machine of EKS":     {k8slabels.Set{"kubernetes.io/os": "linux", "eks.amazonaws.com/compute-type": "ec2"}, true},
+				"Windows":              {k8slabels.Set{"kubernetes.io/os": "windows"}, false},
+				"virtual-kubelet":      {k8slabels.Set{"kubernetes.io/os": "linux", "type": "virtual-kubelet"}, false},
+				"Fargate":              {k8slabels.Set{"kubernetes.io/os": "linux", "eks.amazonaws.com/compute-type": "fargate"}, false},
+				"a label of one's own": {k8slabels.Set{"kubernetes.io/os": "linux", "type": "storage"}, true},
+			} {
+				assert.Equal(t, node.runs, schedules(t, pod, node.labels), kind)
+			}
 
 			require.Len(t, pod.Containers, 1)
 			container := pod.Containers[0]
@@ -85,12 +113,17 @@ func TestKubernetesManifests(t *testing.T) {
 				assert.True(t, *pod.SecurityContext.RunAsNonRoot)
 			}
 
-			require.Len(t, container.VolumeMounts, 1)
+			mounts := map[bool]int{false: 1, true: 2}[names]
+			if gateway {
+				mounts = 3
+				assert.Equal(t, *pod.SecurityContext.RunAsGroup, *pod.SecurityContext.FSGroup, "writes the queue, reads the key")
+			}
+			require.Len(t, container.VolumeMounts, mounts)
 			mount := container.VolumeMounts[0]
 			assert.True(t, mount.ReadOnly)
 			assert.Equal(t, "/hostfs", mount.MountPath)
 			assert.Equal(t, corev1.MountPropagationHostToContainer, *mount.MountPropagation, "later mounts are seen")
-			require.Len(t, pod.Volumes, 1)
+			require.Len(t, pod.Volumes, mounts)
 			assert.Equal(t, mount.Name, pod.Volumes[0].Name)
 			assert.Equal(t, "/", pod.Volumes[0].HostPath.Path)
 
@@ -105,6 +138,92 @@ func TestKubernetesManifests(t *testing.T) {
 			assert.Greater(t, container.Resources.Limits.Memory().Value(), int64(256<<20), "more than the memory_limiter's")
 		})
 	}
+}
+
+// The overlay for a gateway gives to-gateway.yaml what it needs: the files of the Secret, a
+// place for the queue that can be written, and the names of the node and of the gateway.
+func TestKubernetesGateway(t *testing.T) {
+	spec := kustomize(t, filepath.Join("overlays", "gateway")).daemonSet.Spec.Template.Spec
+	container := spec.Containers[0]
+	var args, environment []string
+	for _, arg := range container.Args {
+		if file, ok := strings.CutPrefix(arg, "/etc/otelcol-xfrm/"); ok {
+			arg = shipped(file)
+		}
+		args = append(args, arg)
+	}
+	for _, variable := range container.Env {
+		if variable.Name == "HOST_NAME" {
+			variable.Value = "node-1"
+		}
+		environment = append(environment, variable.Name+"="+variable.Value)
+	}
+	got, err := decoded(t, args, environment)
+	require.NoError(t, err)
+	mounts := map[string]corev1.VolumeMount{}
+	for _, mount := range container.VolumeMounts {
+		mounts[mount.Name] = mount
+	}
+	for _, volume := range spec.Volumes {
+		switch mount := mounts[volume.Name]; volume.Name {
+		case "tls":
+			assert.Equal(t, "otelcol-xfrm-tls", volume.Secret.SecretName)
+			for field, file := range map[string]string{"ca_file": "ca.crt", "cert_file": "tls.crt", "key_file": "tls.key"} {
+				assert.Equal(t, mount.MountPath+"/"+file, got["/exporters/otlp_grpc/tls/"+field])
+			}
+		case "queue":
+			assert.NotNil(t, volume.EmptyDir)
+			assert.False(t, mount.ReadOnly)
+			assert.Equal(t, mount.MountPath, got["/extensions/file_storage/directory"])
+		}
+	}
+	assert.Equal(t, "gateway.example.com:4317", got["/exporters/otlp_grpc/endpoint"])
+	assert.Equal(t, "node-1", got["/processors/resource/attributes/2/value"])
+}
+
+// The kustomization that the documentation shows sets the image of the overlay it names.
+func TestDocumentedKustomization(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join("..", "docs", "kubernetes.md"))
+	require.NoError(t, err)
+	clone, err := filepath.Abs("..")
+	require.NoError(t, err)
+	folder, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	seen := 0
+	for _, block := range yamlBlock.FindAllStringSubmatch(string(content), -1) {
+		if block[1] != "kustomization" {
+			continue
+		}
+		seen++
+		relative, err := filepath.Rel(folder, clone)
+		require.NoError(t, err)
+		text := strings.Replace(block[2], "xfrmreceiver/distribution", relative+"/distribution", 1)
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text), 0o600))
+		m := build(t, folder)
+		assert.Equal(t, "registry.example.com/otelcol-xfrm:0.1.0", m.daemonSet.Spec.Template.Spec.Containers[0].Image)
+	}
+	assert.Equal(t, 1, seen)
+}
+
+// schedules says whether a node's labels are what a pod requires, as the scheduler does.
+func schedules(t *testing.T, pod corev1.PodSpec, node k8slabels.Set) bool {
+	t.Helper()
+	require.NotNil(t, pod.Affinity)
+	for _, term := range pod.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution.NodeSelectorTerms {
+		all := true
+		for _, expression := range term.MatchExpressions {
+			operator := map[corev1.NodeSelectorOperator]selection.Operator{
+				corev1.NodeSelectorOpIn: selection.In, corev1.NodeSelectorOpNotIn: selection.NotIn,
+			}[expression.Operator]
+			requirement, err := k8slabels.NewRequirement(expression.Key, operator, expression.Values)
+			require.NoError(t, err)
+			all = all && requirement.Matches(node)
+		}
+		if all {
+			return true
+		}
+	}
+	return false
 }
 
 // podCgroup makes a cgroup as kubelet's systemd driver names it.
@@ -174,7 +293,7 @@ func TestKubernetesModes(t *testing.T) {
 				}
 			}
 			c := run(t, cmd)
-			got := own.scrape(c, "netns_name", "k8s_pod_uid", "container_id", "process_pid")
+			got := own.scrape(c, namespaceLabels...)
 
 			for _, key := range want.has {
 				assert.Contains(t, got, key)

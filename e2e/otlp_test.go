@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
+	"iter"
 	"net"
 	"os"
 	"path/filepath"
@@ -94,8 +95,7 @@ func (s *otlpSink) next() pmetric.Metrics {
 	var got pmetric.Metrics
 	require.Eventually(s.t, func() bool {
 		for _, md := range s.scrapes() {
-			// The main namespace is the first to be read.
-			if firstPoint(md).Timestamp() > now {
+			if oldestPoint(md) > now {
 				got = md
 				return true
 			}
@@ -105,8 +105,42 @@ func (s *otlpSink) next() pmetric.Metrics {
 	return got
 }
 
-func firstPoint(md pmetric.Metrics) pmetric.NumberDataPoint {
-	return md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0)
+// oldestPoint is the time of the first point that a scrape read.
+func oldestPoint(md pmetric.Metrics) pcommon.Timestamp {
+	oldest := pcommon.NewTimestampFromTime(time.Now())
+	for _, dp := range points(md, "") {
+		oldest = min(oldest, dp.Timestamp())
+	}
+	return oldest
+}
+
+// firstPoint is one of a drop counter.
+func firstPoint(md pmetric.Metrics) (first pmetric.NumberDataPoint) {
+	for _, dp := range points(md, "xfrm.packet.dropped") {
+		return dp
+	}
+	return first
+}
+
+// points are those of a metric, or of all if the name is empty, with the attributes of
+// their resources.
+func points(md pmetric.Metrics, name string) iter.Seq2[pcommon.Map, pmetric.NumberDataPoint] {
+	return func(yield func(pcommon.Map, pmetric.NumberDataPoint) bool) {
+		for _, rm := range md.ResourceMetrics().All() {
+			for _, sm := range rm.ScopeMetrics().All() {
+				for _, m := range sm.Metrics().All() {
+					if name != "" && m.Name() != name {
+						continue
+					}
+					for _, dp := range m.Sum().DataPoints().All() {
+						if !yield(rm.Resource().Attributes(), dp) {
+							return
+						}
+					}
+				}
+			}
+		}
+	}
 }
 
 // series are the values of a scrape by resource attributes, direction and
@@ -114,17 +148,10 @@ func firstPoint(md pmetric.Metrics) pmetric.NumberDataPoint {
 func series(t *testing.T, md pmetric.Metrics) map[string]int64 {
 	t.Helper()
 	got := map[string]int64{}
-	for _, rm := range md.ResourceMetrics().All() {
-		for _, sm := range rm.ScopeMetrics().All() {
-			for _, m := range sm.Metrics().All() {
-				require.Equal(t, "xfrm.packet.dropped", m.Name())
-				for _, dp := range m.Sum().DataPoints().All() {
-					key := labels(rm.Resource().Attributes()) + point(dp.Attributes())
-					require.NotContains(t, got, key, "two series are alike")
-					got[key] = dp.IntValue()
-				}
-			}
-		}
+	for attributes, dp := range points(md, "xfrm.packet.dropped") {
+		key := labels(attributes) + point(dp.Attributes())
+		require.NotContains(t, got, key, "two series are alike")
+		got[key] = dp.IntValue()
 	}
 	return got
 }

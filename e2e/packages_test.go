@@ -32,6 +32,7 @@ var packaged = map[string]string{
 	"/usr/lib/systemd/system/otelcol-xfrm.service":   "-rw-r--r--",
 	"/usr/share/otelcol-xfrm/named-namespaces.conf":  "-rw-r--r--",
 	"/usr/share/otelcol-xfrm/to-gateway.conf":        "-rw-r--r--",
+	"/usr/share/otelcol-xfrm/to-gateway-group.conf":  "-rw-r--r--",
 	"/usr/share/otelcol-xfrm/alerts.yaml":            "-rw-r--r--",
 	"/usr/share/otelcol-xfrm/config/processes.yaml":  "-rw-r--r--",
 	"/usr/share/otelcol-xfrm/config/gateway.yaml":    "-rw-r--r--",

@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,7 +35,8 @@ cp -r "$units/etc/systemd/system" "$root/etc/systemd/system"
 # There is no journal.
 mkdir -p "$root/etc/systemd/system/otelcol-xfrm.service.d"
 printf '[Service]\nStandardError=append:/run/otelcol-xfrm.log\n' >"$root/etc/systemd/system/otelcol-xfrm.service.d/log.conf"
-cp -r "$etc" "$root/etc/otelcol-xfrm"
+cp -a "$etc" "$root/etc/otelcol-xfrm"
+echo otelcol-xfrm-tls:x:61234: >>"$root/etc/group"
 install -m 755 "$OTELCOL_XFRM" "$root/usr/bin/otelcol-xfrm"
 mkdir -p "$root/usr/share/otelcol-xfrm"
 cp -r ../distribution/config "$root/usr/share/otelcol-xfrm"
@@ -44,6 +46,9 @@ mkdir "$root/host"
 container=other exec unshare --cgroup sh -c 'mount -t cgroup2 cgroup2 "$0/sys/fs/cgroup" && cd "$0" &&
 	pivot_root . host && umount --lazy /host && mount --make-rshared / && exec chroot . /lib/systemd/systemd --unit=otelcol-xfrm.service' "$root"
 `
+
+// tlsGroup is the ID of the group otelcol-xfrm-tls in that container.
+const tlsGroup = 61234
 
 // service is the unit, started by a systemd of its own.
 type service struct {
@@ -66,6 +71,11 @@ func newService(t *testing.T, ns *namespace, etc map[string]string, dropIns ...s
 			mode = 0o600
 		}
 		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(content), mode))
+	}
+	if slices.Contains(dropIns, "to-gateway-group.conf") {
+		key := filepath.Join(folder, "tls/host.key")
+		require.NoError(t, os.Chown(key, 0, tlsGroup))
+		require.NoError(t, os.Chmod(key, 0o640))
 	}
 	collector, err := filepath.Abs(program(t, "OTELCOL_XFRM"))
 	require.NoError(t, err)
@@ -177,7 +187,8 @@ func TestService(t *testing.T) {
 		sandboxed(t, s, "0000000000200000") // CAP_SYS_ADMIN
 	})
 
-	t.Run("to a gateway", func(t *testing.T) {
+	toGateway := func(t *testing.T, dropIn string) *service {
+		t.Helper()
 		here, _ := pair(t)
 		etc := map[string]string{"config.yaml": readShipped(t, "host.yaml"), "environment": "GATEWAY=" + thereAddress + ":4317\n"}
 		for _, variable := range newAuthority(t).issue(hereAddress) {
@@ -186,9 +197,19 @@ func TestService(t *testing.T) {
 			require.NoError(t, err)
 			etc[map[string]string{"TLS_CA": "tls/ca.crt", "TLS_CERT": "tls/host.crt", "TLS_KEY": "tls/host.key"}[name]] = string(content)
 		}
-		s := newService(t, here, etc, "to-gateway.conf")
+		s := newService(t, here, etc, dropIn)
 		eventually(t, "the queue is on the disk", func() bool { return s.exists("/var/lib/otelcol-xfrm/exporter_otlp_grpc__metrics") })
-		assert.True(t, s.exists("/run/credentials/otelcol-xfrm.service/host.key"))
 		sandboxed(t, s, "0000000000000000")
+		return s
+	}
+
+	t.Run("to a gateway", func(t *testing.T) {
+		s := toGateway(t, "to-gateway.conf")
+		assert.True(t, s.exists("/run/credentials/otelcol-xfrm.service/host.key"))
+	})
+
+	t.Run("to a gateway without credentials", func(t *testing.T) {
+		s := toGateway(t, "to-gateway-group.conf")
+		assert.False(t, s.exists("/run/credentials/otelcol-xfrm.service"))
 	})
 }

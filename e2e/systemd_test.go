@@ -55,6 +55,7 @@ func TestSystemdUnit(t *testing.T) {
 		"as it is shipped":                      {nil, 18},
 		"with the drop-in for named namespaces": {[]string{"named-namespaces.conf"}, 22},
 		"with the drop-in for a gateway":        {[]string{"to-gateway.conf"}, 18},
+		"with the one for older versions":       {[]string{"to-gateway-group.conf"}, 18},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := systemdRoot(t, test.dropIns...)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Enabling and starting is the operator's decision; an update restarts what runs.
+# Enabling and starting it is up to the operator. An update restarts it if it is running.
 if [ -d /run/systemd/system ]; then
 	systemctl daemon-reload
 	systemctl try-restart otelcol-xfrm.service
