@@ -91,8 +91,12 @@ screenshots: build $(BIN)/promtool ## Write docs/images: a real Prometheus while
 	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=/usr/bin/prometheus PROMTOOL=$(BIN)/promtool go test -tags screenshots -count=1 -run TestScreenshots .
 
 .PHONY: generate
-generate: $(BIN)/mdatagen ## Write again what mdatagen makes of metadata.yaml.
-	@# mdatagen takes the package's name from the folder's.
+generate: mdatagen ## Write again what is generated from metadata.yaml.
+
+# The name that go:generate calls in contrib (Makefile.Common).
+.PHONY: mdatagen
+mdatagen: $(BIN)/mdatagen
+	@# mdatagen names the package after the folder.
 	dir=$$(mktemp -d) && ln -s $(CURDIR) $$dir/xfrmreceiver && \
 		$(BIN)/mdatagen $$dir/xfrmreceiver/metadata.yaml; status=$$?; rm -r $$dir; exit $$status
 

@@ -1,4 +1,4 @@
-//go:generate make generate
+//go:generate make mdatagen
 
 // Package xfrmreceiver is an OpenTelemetry Collector receiver that reads the
 // Linux kernel's IPsec (XFRM) transformation statistics, /proc/net/xfrm_stat:

@@ -126,6 +126,10 @@ func (s *scrape) visitMounts(ctx context.Context, mounts []*mount) {
 		s.visit(Reading{File: s.host.path(mounts[0].path), Err: err})
 		return
 	}
+	// At the limit those that are known stay.
+	slices.SortStableFunc(mounts, func(a, b *mount) int {
+		return cmp.Compare(s.isNew(a), s.isNew(b))
+	})
 	for _, m := range mounts {
 		err := m.err
 		if err == nil {
@@ -143,6 +147,14 @@ func (s *scrape) visitMounts(ctx context.Context, mounts []*mount) {
 			s.visitFailed(m, err)
 		}
 	}
+}
+
+// isNew returns 0 for a mount that earlier scrapes know, 1 for a new one.
+func (s *scrape) isNew(m *mount) int {
+	if s.registry.byMount[m.id] != nil {
+		return 0
+	}
+	return 1
 }
 
 // visitMount enters, reads and visits one named namespace, unless it was already.

@@ -314,7 +314,9 @@ func TestLimit(t *testing.T) {
 	for _, r := range got.errors {
 		require.ErrorIs(t, r.Err, ErrLimit)
 	}
+	l.add("earlier-in-the-list")
 	assert.Equal(t, got.all, visit(t, s).all, "those that are known stay")
+	l.del("earlier-in-the-list")
 	assert.Len(t, s.registry.byInode, 3, "nothing is remembered of the others")
 
 	// Named namespaces come before those of processes.
