@@ -3,6 +3,7 @@ package e2e
 import (
 	"maps"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,6 @@ func TestDroppedPacketsArrive(t *testing.T) {
 	requireRoot(t)
 	here, _ := pair(t)
 	here.ip("xfrm", "policy", "add", "src", hereAddress, "dst", thereAddress, "dir", "out", "action", "block")
-	before := time.Now()
 
 	sink := newOTLPSink(t, here)
 	prom := newPrometheus(t, here, scrapeConfig)
@@ -73,9 +73,25 @@ func TestDroppedPacketsArrive(t *testing.T) {
 			30*time.Second, 100*time.Millisecond, "Prometheus after %d more", n)
 	}
 
-	// The collector's namespace is as old as the oldest process in it.
-	assert.WithinDuration(t, before, firstPoint(sink.next()).StartTimestamp().AsTime(), 5*time.Second)
+	md := sink.next()
+	assert.Equal(t, bootTime(t), firstPoint(md).StartTimestamp().AsTime(), "boot")
+	for _, dp := range points(md, "xfrm.netns.count") {
+		assert.EqualValues(t, 1, dp.IntValue(), "the heartbeat")
+	}
 
 	assert.Less(t, collector.interrupt(), 10*time.Second)
 	assert.NotContains(t, collector.output.String(), "\terror\t")
+}
+
+// bootTime is btime of /proc/stat.
+func bootTime(t *testing.T) time.Time {
+	t.Helper()
+	stat, err := os.ReadFile("/proc/stat")
+	require.NoError(t, err)
+	_, rest, ok := strings.Cut(string(stat), "\nbtime ")
+	require.True(t, ok)
+	line, _, _ := strings.Cut(rest, "\n")
+	seconds, err := strconv.ParseInt(line, 10, 64)
+	require.NoError(t, err)
+	return time.Unix(seconds, 0).UTC()
 }
