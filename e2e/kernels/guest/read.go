@@ -122,6 +122,9 @@ func (s *sink) take(line []byte) error {
 	for _, resource := range got.ResourceMetrics {
 		for _, scope := range resource.ScopeMetrics {
 			for _, metric := range scope.Metrics {
+				if metric.Name != "xfrm.packet.dropped" {
+					continue
+				}
 				for _, point := range metric.Sum.DataPoints {
 					labels := map[string]string{}
 					for _, attribute := range point.Attributes {
