@@ -92,6 +92,11 @@ func (f *failures) add(r netns.Reading, points int) {
 				"; in a container, mount it with HostToContainer (rslave) propagation", zap.String("directory", r.File))
 		}
 		return
+	case errors.Is(r.Err, netns.ErrOutsideRoot):
+		if f.first(r.File) {
+			f.logger.Warn("Skipped a file: it "+r.Err.Error(), zap.String("file", r.File))
+		}
+		return
 	case errors.Is(r.Err, netns.ErrUnmounted), errors.Is(r.Err, netns.ErrInvalidName):
 		f.logger.Warn("A named network namespace needs attention: "+r.Err.Error(), zap.String("file", r.File))
 		return

@@ -99,6 +99,7 @@ func TestNotes(t *testing.T) {
 		"other file":     {netns.ErrNotNamespace, zapcore.DebugLevel, "is not a network namespace", 1},
 		"no directory":   {netns.ErrNoDirectory, zapcore.InfoLevel, "No named network namespaces yet", 1},
 		"no statistics":  {netns.ErrNoStatistics, zapcore.WarnLevel, "No XFRM statistics to report", 1},
+		"outside":        {netns.ErrOutsideRoot, zapcore.WarnLevel, "is a link that leads out of root_path", 1},
 		"unmounted":      {netns.ErrUnmounted, zapcore.WarnLevel, "is no longer mounted", 2},
 		"not UTF-8":      {netns.ErrInvalidName, zapcore.WarnLevel, "is not valid UTF-8", 2},
 		"wrapped, other": {fmt.Errorf("%w: it is a FIFO", netns.ErrNotNamespace), zapcore.DebugLevel, "it is a FIFO", 1},

@@ -64,6 +64,8 @@ func run() string {
 			kill := startProcesses(n)
 			return func() { procFloor(buf) }, func(c *xfrmreceiver.Config) { c.NetworkNamespaces.Processes = true }, kill
 		})
+	r.text("---")
+	r.text("[Contents](README.md)")
 	return r.String()
 }
 

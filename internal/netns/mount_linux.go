@@ -114,8 +114,8 @@ func (h *host) openPath(m *mount) (int, error) {
 		}
 		return fd, err
 	}
-	return -1, fmt.Errorf("%w: it is a link to %q, which leads out of root_path; expected a bind mount, or a link to "+
-		"/proc/PID/ns/net or to another file below root_path", ErrNotNamespace, validUTF8(target))
+	return -1, fmt.Errorf("%w, to %q; expected a bind mount, or a link to /proc/PID/ns/net or to another file below root_path",
+		ErrOutsideRoot, validUTF8(target))
 }
 
 // processNamespace matches what a link to the namespace of a process says.

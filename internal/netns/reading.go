@@ -34,6 +34,9 @@ var (
 	// something else, for example what a failed delete left behind.
 	ErrNotNamespace = errors.New("is not a network namespace")
 
+	// ErrOutsideRoot says that a name is a link that leads out of Options.Root.
+	ErrOutsideRoot = errors.New("is a link that leads out of root_path")
+
 	// ErrUnmounted says that a name no longer leads to the namespace that was
 	// read through it before, although the name still exists.
 	ErrUnmounted = errors.New("was a network namespace that was read, and is no longer mounted")

@@ -181,6 +181,7 @@ func (s *scrape) visitMount(ctx context.Context, m *mount) error {
 		s.registry.addMount(known, m.id)
 		return nil // by another name
 	case s.left <= 0:
+		delete(s.groups, inode) // not counted twice
 		return ErrLimit
 	}
 	e := s.registry.named(m, inode, s.groups[inode], s.host)

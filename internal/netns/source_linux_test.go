@@ -264,8 +264,8 @@ func TestLinksBelowRootPath(t *testing.T) {
 	got := visit(t, s)
 	assert.Contains(t, got.all, Namespace{Name: "process"})
 	require.Len(t, got.errors, 1)
-	require.ErrorIs(t, got.errors[0].Err, ErrNotNamespace)
-	assert.ErrorContains(t, got.errors[0].Err, `it is a link to "/proc/self/ns/net", which leads out of root_path`)
+	require.ErrorIs(t, got.errors[0].Err, ErrOutsideRoot)
+	assert.ErrorContains(t, got.errors[0].Err, `is a link that leads out of root_path, to "/proc/self/ns/net"; expected`)
 }
 
 // What is not a namespace is not opened: that can have effects.
@@ -318,6 +318,14 @@ func TestLimit(t *testing.T) {
 	assert.Equal(t, got.all, visit(t, s).all, "those that are known stay")
 	l.del("earlier-in-the-list")
 	assert.Len(t, s.registry.byInode, 3, "nothing is remembered of the others")
+
+	// One that a process is in too is left out once.
+	s = l.source(true)
+	s.opts.Limit = 5
+	before := len(visit(t, s).errors)
+	l.sleepIn("ns-4")
+	assert.Len(t, visit(t, s).errors, before)
+	assert.Len(t, s.registry.byInode, 4)
 
 	// Named namespaces come before those of processes.
 	pid := l.sleepInNew()

@@ -21,10 +21,18 @@ type Counter struct {
 // that parsing a file again allocates nothing. The zero value is ready to use; it
 // is not safe for concurrent use.
 type Parser struct {
-	names map[string]*Name
-	// lines holds the line of each series of the file that is being parsed. Two
-	// kernel names could give one series.
-	lines map[series]int
+	entries map[string]entry
+	// first holds the first name of each series. Two names could give one series.
+	first map[series]*Name
+	// lines holds the line of each series, by its first name, in the file that is
+	// being parsed.
+	lines map[*Name]int
+}
+
+type entry struct {
+	name *Name
+	// first is the first name of the same series.
+	first *Name
 }
 
 // series is what the output distinguishes.
@@ -61,37 +69,46 @@ func (p *Parser) Parse(dst []Counter, data []byte) ([]Counter, *BadLines) {
 			bad = bad.add(line, text, fault)
 			continue
 		}
-		n := p.lookup(name)
-		key := series{direction: n.Direction, reason: n.Reason}
-		if first := p.lines[key]; first != 0 {
+		e := p.lookup(name)
+		if first := p.lines[e.first]; first != 0 {
 			bad = bad.addTwice(line, text, first)
 			continue
 		}
-		p.lines[key] = line
-		dst = append(dst, Counter{Name: n, Value: value})
+		p.lines[e.first] = line
+		dst = append(dst, Counter{Name: e.name, Value: value})
 	}
 	return dst, bad
 }
 
 func (p *Parser) begin() {
-	if p.names == nil || len(p.names) > len(kernelNames)+maxUnknownNames {
-		p.names = make(map[string]*Name, len(kernelNames))
-		p.lines = make(map[series]int, len(kernelNames))
+	if p.entries == nil || len(p.entries) > len(kernelNames)+maxUnknownNames {
+		p.entries = make(map[string]entry, len(kernelNames))
+		p.first = make(map[series]*Name, len(kernelNames))
+		p.lines = make(map[*Name]int, len(kernelNames))
 		for i := range kernelNames {
-			p.names[kernelNames[i].Kernel] = &kernelNames[i]
+			p.add(&kernelNames[i])
 		}
 	}
 	clear(p.lines)
 }
 
 // lookup finds or adds a name.
-func (p *Parser) lookup(name []byte) *Name {
-	if n, ok := p.names[string(name)]; ok {
-		return n
+func (p *Parser) lookup(name []byte) entry {
+	if e, ok := p.entries[string(name)]; ok {
+		return e
 	}
 	n := deriveName(string(name))
-	p.names[n.Kernel] = &n
-	return &n
+	return p.add(&n)
+}
+
+func (p *Parser) add(name *Name) entry {
+	key := series{direction: name.Direction, reason: name.Reason}
+	if p.first[key] == nil {
+		p.first[key] = name
+	}
+	e := entry{name: name, first: p.first[key]}
+	p.entries[name.Kernel] = e
+	return e
 }
 
 // split cuts a line into name and number.

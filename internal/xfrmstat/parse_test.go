@@ -143,7 +143,7 @@ func TestParserForgetsGarbage(t *testing.T) {
 		require.Nil(t, bad)
 		require.Len(t, got, 100)
 	}
-	assert.LessOrEqual(t, len(p.names), len(kernelNames)+maxUnknownNames+100)
+	assert.LessOrEqual(t, len(p.entries), len(kernelNames)+maxUnknownNames+100)
 	assert.LessOrEqual(t, len(p.lines), len(kernelNames)+maxUnknownNames+100)
 }
 
