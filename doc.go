@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 //go:generate make mdatagen
 
 // Package xfrmreceiver is an OpenTelemetry Collector receiver that reads the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package envtextprovider lets a collector's configuration take an environment
 // variable as text, whatever it looks like.
 //

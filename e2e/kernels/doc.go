@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package kernels boots Debian kernels in QEMU and drops packets there, through
 // real ESP and AH associations. Inside the guest the built collector runs beside
 // the kernel, a second collector receives OTLP from it, and a real Prometheus

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package netns finds network namespaces and reads /proc/net/xfrm_stat in each.
 //
 // It knows which namespaces exist and what identifies each of them. It knows

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package netns
 
 // mount is a file that may be the bind mount of a network namespace.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package xfrmstat parses the Linux kernel's IPsec (XFRM) transformation
 // statistics, the text of /proc/net/xfrm_stat, and says of each counter which
 // way the packets went and why they were dropped.

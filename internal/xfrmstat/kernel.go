@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package xfrmstat
 
 // kernelNames are the counters of Linux 7.3 in the order in which the kernel

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command dashboard writes monitoring/dashboard.json, the Grafana dashboard.
 package main
 

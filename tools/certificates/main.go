@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Command certificates writes the root certificates that Mozilla trusts, as PEM: the
 // image, which has no distribution below it, needs them for https. They are as new as
 // golang.org/x/crypto/x509roots/fallback in go.mod, which the Go team keeps current.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package need lets a test say what it cannot run without.
 package need
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The guest is /init of a virtual machine: it sets the network up, runs the
 // collector, a second collector that receives OTLP, and Prometheus, drops
 // packets, and reports on the second serial port what each of them saw. Whether

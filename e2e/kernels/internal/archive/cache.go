@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package archive gets Debian packages through apt into a cache. It uses the
 // mirror of the machine's own apt configuration, also for neighbouring releases,
 // and installs nothing.

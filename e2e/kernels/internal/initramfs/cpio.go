@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package initramfs writes what a guest boots from: a cpio archive in the
 // "newc" format, uncompressed, and the kernel modules in it.
 package initramfs

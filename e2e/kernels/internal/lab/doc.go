@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package lab is the network inside the guest: two namespaces, joined by a veth
 // pair, and what a test does in them. There is no userland but the test itself,
 // so it speaks netlink and opens sockets directly.

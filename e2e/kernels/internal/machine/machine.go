@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package machine boots a kernel in QEMU, emulated and without a network.
 package machine
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 package provoke
 
 // Confirm is a command that docs/reasons.md tells operators to run, and what they

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package provoke has a scenario for every counter that can be raised by a
 // known number of packets without patching the kernel. The guest runs them, the
 // host compares what the observers saw with Expect.

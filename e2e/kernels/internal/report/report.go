@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package report is what the guest tells the host: one JSON object a line.
 package report
 

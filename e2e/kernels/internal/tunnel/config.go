@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Package tunnel builds a real IPsec tunnel between the lab's two sides: each
 // runs strongSwan's charon, they negotiate with IKEv2 and a shared secret. Then
 // it makes the mistakes that operators make.
