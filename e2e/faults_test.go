@@ -321,7 +321,7 @@ func TestChurn(t *testing.T) {
 	assert.NotContains(t, c.output.String(), "\terror\t")
 	homes, err := exec.Command("sh", "-c", fmt.Sprintf("readlink /proc/%d/task/*/ns/net | sort -u | wc -l", c.cmd.Process.Pid)).Output()
 	require.NoError(t, err)
-	assert.Equal(t, "1", strings.TrimSpace(string(homes)), "a thread is not at home")
+	assert.Equal(t, "1", strings.TrimSpace(string(homes)), "a thread is in another namespace")
 	c.interrupt()
 	verified("namespaces are created and deleted all the time, also while they are read",
 		fmt.Sprintf("%d named namespaces and %d of short-lived processes in %s (%.0f a second) under %d scrapes; the main one and a named one that stays had their exact values in every scrape; descriptors %d before, %d after; threads %d, %d",

@@ -50,7 +50,7 @@ func parseText(t *testing.T, text string, labels ...string) map[string]int64 {
 			}
 		}
 		name := strings.Join(append(key, values["direction"]+"/"+values["reason"]), " ")
-		require.NotContains(t, got, name, "two series that these labels do not tell apart")
+		require.NotContains(t, got, name, "two series with equal labels")
 		got[name] = int64(metric.GetCounter().GetValue())
 	}
 	return got

@@ -28,7 +28,7 @@
            'memoryMinutes must be at least three times windowMinutes, which is %d, so at least %d, and is %d' %
            [config.windowMinutes, 3 * config.windowMinutes, config.memoryMinutes],
 
-    // Your labels that tell apart hosts of the same name.
+    // Labels of yours that distinguish hosts with the same name.
     clusterLabels: ['cluster', 'environment'],
     hostLabels:: config.clusterLabels + ['host_name', 'instance'],
     targetLabels:: config.clusterLabels + ['job', 'instance'],

@@ -482,14 +482,14 @@ func TestNothingLeaks(t *testing.T) {
 	}
 	l.sleepInNew()
 	s := l.source(true)
-	home, err := os.Readlink("/proc/self/ns/net")
+	own, err := os.Readlink("/proc/self/ns/net")
 	require.NoError(t, err)
-	allAtHome := func() bool {
+	allInOwnNamespace := func() bool {
 		got := threadNamespaces(t)
-		return len(got) == 1 && got[home]
+		return len(got) == 1 && got[own]
 	}
-	// The lab's own threads are thrown away abroad, and end a little later.
-	require.Eventually(t, allAtHome, waitFor, tick)
+	// The threads that made the namespaces end a little later.
+	require.Eventually(t, allInOwnNamespace, waitFor, tick)
 	churned := 0
 	churn := func() {
 		churned++
@@ -519,7 +519,7 @@ func TestNothingLeaks(t *testing.T) {
 	assert.LessOrEqual(t, runtime.NumGoroutine(), goroutines, "goroutines")
 	assert.Eventually(t, func() bool { return threadCount(t) <= threads+20 }, waitFor, tick,
 		"%d threads, before %d", threadCount(t), threads)
-	assert.Eventually(t, allAtHome, waitFor, tick, "a thread is not at home")
+	assert.Eventually(t, allInOwnNamespace, waitFor, tick, "a thread is in another namespace")
 	assert.Len(t, s.registry.byInode, 6+len(otherNamespaces(t, s)), "forgotten are %d that have gone", churned)
 }
 

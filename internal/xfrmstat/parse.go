@@ -152,7 +152,7 @@ func parseValue(text []byte) (value int64, fault string) {
 	return value, fault
 }
 
-// notDigits says what is wrong with a number whose byte i is no digit.
+// notDigits says what is wrong with a number whose byte i is not a digit.
 func notDigits(text []byte, i int) string {
 	switch {
 	case !utf8.Valid(text):

@@ -130,7 +130,7 @@ func TestBadLinesKey(t *testing.T) {
 	_, one := p.Parse(nil, []byte("XfrmInError 1 2\n"))
 	_, two := p.Parse(nil, []byte("XfrmInError 1 3\n"))
 	_, other := p.Parse(nil, []byte("XfrmInError\n"))
-	assert.Equal(t, one.Key(), two.Key(), "a moving number is no new error")
+	assert.Equal(t, one.Key(), two.Key(), "a number that changes makes no new error")
 	assert.NotEqual(t, one.Key(), other.Key())
 }
 
