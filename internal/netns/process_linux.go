@@ -143,19 +143,19 @@ func (h *host) readGroup(g *group, file *fileReader) (path string, data []byte, 
 		if netErr != nil || inode != g.inode {
 			continue
 		}
-		data, err = file.read(h.procFD, dir+"/"+statFile)
+		data, readErr := file.read(h.procFD, dir+"/"+statFile)
 		// The process can have entered another namespace in the meantime.
 		if inode, netErr := inodeOf(h.procFD, dir+"/"+identityFile); netErr != nil || inode != g.inode {
 			continue
 		}
 		path = h.procPath(dir + "/" + statFile)
 		switch {
-		case err == nil:
+		case readErr == nil:
 			return path, data, nil
-		case isGone(err):
+		case isGone(readErr):
 			err = ErrNoStatistics
 		default:
-			err = &fs.PathError{Op: "read", Path: path, Err: err}
+			err = &fs.PathError{Op: "read", Path: path, Err: readErr}
 		}
 	}
 	return path, nil, err

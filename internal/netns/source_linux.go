@@ -82,13 +82,14 @@ type scrape struct {
 
 func (s *scrape) run(ctx context.Context) {
 	mounts, problems := s.host.listMounts(s.opts.Named)
-	complete := true
+	// A directory that does not exist has been listed completely.
+	complete := !slices.ContainsFunc(problems, func(r Reading) bool { return !errors.Is(r.Err, ErrNoDirectory) })
 	if s.opts.Processes {
 		var err error
 		if s.groups, err = s.host.listGroups(ctx); err != nil {
 			problems = append(problems, Reading{File: s.host.procPath(""), Err: err})
 		}
-		complete = s.groups != nil
+		complete = complete && s.groups != nil
 	}
 	if ctx.Err() != nil {
 		s.visitUnread()
