@@ -77,9 +77,8 @@ func newRegistry() *registry {
 }
 
 // reconcile begins a generation: it recognises the namespaces of the one before by
-// the mounts and the groups that were found, and forgets the others. Where these
-// could not be listed completely, it forgets nothing: the series of a namespace that
-// was forgotten begin anew.
+// the mounts and the groups that were found, and forgets the others. Where the
+// processes could not be listed completely, it forgets nothing.
 func (r *registry) reconcile(mounts []*mount, groups map[uint64]*group, complete bool, p processes) {
 	r.generation++
 	before := r.byMount

@@ -20,6 +20,8 @@ type Source struct {
 	mainInode uint64
 	registry  *registry
 	file      fileReader
+	// listed holds the mounts that were last found in each directory.
+	listed map[string][]*mount
 	// namedPaths are the paths of the named namespaces that the last scrape read.
 	namedPaths map[string]bool
 }
@@ -32,7 +34,7 @@ func NewSource(opts Options) (*Source, error) {
 	if opts.Limit == 0 {
 		opts.Limit = DefaultLimit
 	}
-	return &Source{opts: opts, registry: newRegistry()}, nil
+	return &Source{opts: opts, registry: newRegistry(), listed: make(map[string][]*mount)}, nil
 }
 
 // Check looks for what must exist at the start, and says how to provide it.
@@ -81,15 +83,14 @@ type scrape struct {
 }
 
 func (s *scrape) run(ctx context.Context) {
-	mounts, problems := s.host.listMounts(s.opts.Named)
-	// A directory that does not exist has been listed completely.
-	complete := !slices.ContainsFunc(problems, func(r Reading) bool { return !errors.Is(r.Err, ErrNoDirectory) })
+	mounts, problems := s.host.listMounts(s.opts.Named, s.listed)
+	complete := true
 	if s.opts.Processes {
 		var err error
 		if s.groups, err = s.host.listGroups(ctx); err != nil {
 			problems = append(problems, Reading{File: s.host.procPath(""), Err: err})
 		}
-		complete = complete && s.groups != nil
+		complete = s.groups != nil
 	}
 	if ctx.Err() != nil {
 		s.visitUnread()

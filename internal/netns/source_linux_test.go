@@ -397,7 +397,7 @@ func TestMountReplacedAfterListing(t *testing.T) {
 	h, err := openHost("", "/proc")
 	require.NoError(t, err)
 	defer h.close()
-	mounts, problems := h.listMounts(Named{Include: []string{"*"}, Directories: []string{l.dir}})
+	mounts, problems := h.listMounts(Named{Include: []string{"*"}, Directories: []string{l.dir}}, map[string][]*mount{})
 	require.Empty(t, problems)
 	require.Len(t, mounts, 1)
 	l.del("a")
