@@ -59,6 +59,39 @@ func TestConfigAllSettings(t *testing.T) {
 	}, cfg.sourceOptions())
 }
 
+// Each attribute that identifies one of the namespaces that are read is needed.
+func TestIdentifyingAttributes(t *testing.T) {
+	for attribute, disable := range map[string]func(*metadata.ResourceAttributesConfig){
+		"netns.name":        func(c *metadata.ResourceAttributesConfig) { c.NetnsName.Enabled = false },
+		"k8s.pod.uid":       func(c *metadata.ResourceAttributesConfig) { c.K8sPodUID.Enabled = false },
+		"container.id":      func(c *metadata.ResourceAttributesConfig) { c.ContainerID.Enabled = false },
+		"container.name":    func(c *metadata.ResourceAttributesConfig) { c.ContainerName.Enabled = false },
+		"systemd.unit.name": func(c *metadata.ResourceAttributesConfig) { c.SystemdUnitName.Enabled = false },
+		"process.pid":       func(c *metadata.ResourceAttributesConfig) { c.ProcessPid.Enabled = false },
+	} {
+		t.Run(attribute, func(t *testing.T) {
+			cfg := defaultConfig()
+			disable(&cfg.ResourceAttributes)
+			require.NoError(t, confmap.Validate(cfg), "the main namespace has none")
+			cfg.NetworkNamespaces.Named.Include = []string{"*"}
+			if attribute == "netns.name" {
+				require.ErrorContains(t, confmap.Validate(cfg), attribute)
+			} else {
+				require.NoError(t, confmap.Validate(cfg), "named namespaces have only their names")
+			}
+			cfg.NetworkNamespaces.Named.Include = nil
+			cfg.NetworkNamespaces.Processes = true
+			require.ErrorContains(t, confmap.Validate(cfg), `"resource_attributes::`+attribute+`::enabled": is false`)
+		})
+	}
+}
+
+func TestLimitOfZero(t *testing.T) {
+	cfg := defaultConfig()
+	cfg.NetworkNamespaces.Limit = 0
+	require.ErrorContains(t, confmap.Validate(cfg), `network_namespaces: "limit": is 0, expected at least 1`)
+}
+
 func TestShortestDurations(t *testing.T) {
 	_, err := loadConfig(t, "shortest_durations")
 	require.NoError(t, err)

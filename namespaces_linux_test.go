@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 	"go.opentelemetry.io/collector/scraper/scrapererror"
@@ -115,6 +116,79 @@ func TestOmitZero(t *testing.T) {
 	assert.Zero(t, h.errored())
 }
 
+// A counter that fell to zero begins anew, also if the zero is omitted.
+func TestOmittedZeroBeginsANewSeries(t *testing.T) {
+	proc := newFakeProc(t)
+	cfg := defaultConfig()
+	cfg.OmitZero = true
+	s := startScraper(t, cfg, proc.source())
+	scrape := func(value int) []pmetric.NumberDataPoint {
+		proc.write(fmt.Sprintf("XfrmInError\t%d\n", value))
+		md, err := s.scrape(context.Background())
+		require.NoError(t, err)
+		return dropped(md)
+	}
+	first := scrape(5)
+	require.Len(t, first, 1)
+	assert.Equal(t, s.starts.boot, first[0].StartTimestamp())
+	require.Empty(t, scrape(0))
+	assert.Equal(t, first[0].Timestamp(), scrape(7)[0].StartTimestamp())
+}
+
+// The number of namespaces has the start of the host, whatever happened to the
+// counters, and never one after its point.
+func TestStartOfTheHeartbeat(t *testing.T) {
+	proc := newFakeProc(t)
+	s := startScraper(t, defaultConfig(), proc.source())
+	scrape := func() (heartbeat pmetric.NumberDataPoint) {
+		md, _ := s.scrape(context.Background())
+		for _, metric := range md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+			if metric.Name() == "xfrm.netns.count" {
+				heartbeat = metric.Sum().DataPoints().At(0)
+			}
+		}
+		return heartbeat
+	}
+	proc.write("XfrmInError\t5\n")
+	assert.Equal(t, s.starts.boot, scrape().StartTimestamp())
+	proc.write("XfrmInError\t4\n")
+	assert.Equal(t, s.starts.boot, scrape().StartTimestamp())
+	assert.Equal(t, 2, s.starts.generation)
+
+	// The clock was set back, and nothing else is read.
+	proc.write("")
+	s.starts.boot = pcommon.NewTimestampFromTime(time.Now().Add(time.Hour))
+	boot, err := bootTime()
+	require.NoError(t, err)
+	assert.Equal(t, boot, scrape().StartTimestamp())
+}
+
+// readings are what a source reads.
+type readings []netns.Reading
+
+func (readings) Check() error { return nil }
+
+func (all readings) Visit(_ context.Context, visit func(netns.Reading)) {
+	for _, r := range all {
+		visit(r)
+	}
+}
+
+// The main namespace is read first and emitted last, with its own values and the
+// time at which it was read.
+func TestMainNamespaceIsEmittedAsItWasRead(t *testing.T) {
+	md := start(t, defaultConfig(), readings{
+		{Namespace: &netns.Namespace{}, Data: []byte("XfrmInError\t1\n")},
+		{Namespace: &netns.Namespace{Name: "vpn"}, Data: []byte("XfrmInError\t2\n")},
+	}).next()
+	points := dropped(md)
+	require.Len(t, points, 2)
+	vpn, main := points[0], points[1]
+	assert.EqualValues(t, 2, vpn.IntValue())
+	assert.EqualValues(t, 1, main.IntValue())
+	assert.LessOrEqual(t, main.Timestamp(), vpn.Timestamp())
+}
+
 // slowSource reads some namespaces at once and others only before the time is up.
 type slowSource struct {
 	namespaces []*netns.Namespace
@@ -178,13 +252,17 @@ func TestTimeoutDoesNotEndTheHandOver(t *testing.T) {
 
 // A tick that was pending at the shutdown begins no scrape.
 func TestNoScrapeAfterShutdown(t *testing.T) {
-	proc := newFakeProc(t)
-	proc.write("XfrmInError\t1\n")
-	s := startScraper(t, defaultConfig(), proc.source())
+	source := &blockingSource{entered: make(chan struct{})}
+	s := startScraper(t, defaultConfig(), source)
 	s.stop()
 	md, err := s.scrape(context.Background())
 	require.ErrorIs(t, err, errShutdown)
 	assert.Zero(t, md.DataPointCount())
+	select {
+	case <-source.entered:
+		t.Error("it was begun")
+	default:
+	}
 }
 
 // The number of lost points is that of the points which would have been emitted.

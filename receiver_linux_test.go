@@ -182,8 +182,9 @@ func TestErroredPointsOfAnUnreadableNamespace(t *testing.T) {
 	require.Zero(t, h.errored())
 	proc.write("")
 	h.next()
+	h.next()
 	h.stop()
-	assert.EqualValues(t, 3, h.errored())
+	assert.EqualValues(t, 6, h.errored(), "3 in each of two scrapes")
 }
 
 // The file system is asked as another user, which only this thread becomes.

@@ -85,11 +85,8 @@ func (s *starts) of(ns *netns.Namespace, now pcommon.Timestamp) *resourceStarts 
 		r = &resourceStarts{namespace: ns, start: s.boot, counters: make(map[*xfrmstat.Name]series)}
 		s.resources[*ns] = r
 	case r.namespace != ns:
-		r.namespace, r.start = ns, max(r.last, s.boot)
+		r.namespace, r.start = ns, r.last
 		clear(r.counters)
-	}
-	if r.start > now {
-		r.start = s.boot
 	}
 	if len(r.counters) > maxSeries {
 		clear(r.counters)

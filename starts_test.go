@@ -26,7 +26,10 @@ type fakeBoot struct {
 
 func (b *fakeBoot) get() (pcommon.Timestamp, error) {
 	b.read++
-	return b.boot, b.err
+	if b.err != nil {
+		return 0, b.err
+	}
+	return b.boot, nil
 }
 
 func newTestStarts(t *testing.T) (*starts, *fakeBoot) {
@@ -119,6 +122,13 @@ func TestStartsAreBounded(t *testing.T) {
 	require.Len(t, s.resources, maxResources)
 	assert.NotContains(t, s.resources, netns.Namespace{Name: "9"}, "those that were not read for the longest time go")
 	assert.Contains(t, s.resources, netns.Namespace{Name: "10"})
+
+	// More than that are kept as long as they are read.
+	for i := range maxResources + 10 {
+		s.of(&netns.Namespace{Name: fmt.Sprint(i)}, 3000)
+	}
+	s.endScrape()
+	assert.Len(t, s.resources, maxResources+10)
 
 	ns := &netns.Namespace{}
 	for i := range 10 * maxSeries {

@@ -16,8 +16,10 @@ import (
 )
 
 // listMounts lists the selected files, by directory and name. Problems concern
-// whole directories.
-func (h *host) listMounts(named Named) (mounts []*mount, problems []Reading) {
+// whole directories. listed holds what was last found in each: a directory that
+// cannot be listed for once has not lost its namespaces. If they were forgotten, their
+// series would begin anew in the next scrape.
+func (h *host) listMounts(named Named, listed map[string][]*mount) (mounts []*mount, problems []Reading) {
 	if len(named.Include) == 0 {
 		return nil, nil
 	}
@@ -29,7 +31,11 @@ func (h *host) listMounts(named Named) (mounts []*mount, problems []Reading) {
 		found, err := h.listDirectory(named, dir)
 		if err != nil {
 			problems = append(problems, Reading{File: h.path(dir), Err: err})
+			if !errors.Is(err, ErrNoDirectory) {
+				found = listed[dir]
+			}
 		}
+		listed[dir] = found
 		mounts = append(mounts, found...)
 	}
 	return mounts, problems

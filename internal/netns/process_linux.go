@@ -138,40 +138,27 @@ func isGone(err error) bool {
 }
 
 // readGroup reads xfrm_stat through the first process that is still in the
-// namespace, and returns the path; no path if there is none.
+// namespace and can be read, and returns the path; no path if there is none.
 func (h *host) readGroup(g *group, file *fileReader) (path string, data []byte, err error) {
 	for _, pid := range g.pids {
-		dir := strconv.Itoa(pid)
-		data, inode, err := h.readProcess(dir, file)
-		if inode == 0 { // its first thread has ended, or all have
-			if dir, _, netErr := h.netDirectory(pid); netErr == nil {
-				data, inode, err = h.readProcess(dir, file)
-			}
-		}
-		if inode != g.inode {
+		dir, inode, netErr := h.netDirectory(pid)
+		if netErr != nil || inode != g.inode {
 			continue
 		}
-		path := h.procPath(dir + "/" + statFile)
+		data, readErr := file.read(h.procFD, dir+"/"+statFile)
+		// The process can have entered another namespace in the meantime.
+		if inode, netErr := inodeOf(h.procFD, dir+"/"+identityFile); netErr != nil || inode != g.inode {
+			continue
+		}
+		path = h.procPath(dir + "/" + statFile)
 		switch {
-		case err == nil:
+		case readErr == nil:
 			return path, data, nil
-		case isGone(err):
-			return path, nil, ErrNoStatistics
+		case isGone(readErr):
+			err = ErrNoStatistics
 		default:
-			return path, nil, &fs.PathError{Op: "read", Path: path, Err: err}
+			err = &fs.PathError{Op: "read", Path: path, Err: readErr}
 		}
 	}
-	return "", nil, nil
-}
-
-// readProcess reads xfrm_stat below a directory, and returns the inode number of
-// the namespace, or 0 if that cannot be seen. The number is looked at after the
-// file: the process can have entered another namespace since it was found.
-func (h *host) readProcess(dir string, file *fileReader) ([]byte, uint64, error) {
-	data, err := file.read(h.procFD, dir+"/"+statFile)
-	inode, netErr := inodeOf(h.procFD, dir+"/"+identityFile)
-	if netErr != nil {
-		return nil, 0, netErr
-	}
-	return data, inode, err
+	return path, nil, err
 }

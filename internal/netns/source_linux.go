@@ -22,6 +22,8 @@ type Source struct {
 	mainInode uint64
 	registry  *registry
 	file      fileReader
+	// listed holds the mounts that were last found in each directory.
+	listed map[string][]*mount
 	// namedPaths are the paths of the named namespaces that the last scrape read.
 	namedPaths map[string]bool
 }
@@ -34,7 +36,7 @@ func NewSource(opts Options) (*Source, error) {
 	if opts.Limit == 0 {
 		opts.Limit = DefaultLimit
 	}
-	return &Source{opts: opts, registry: newRegistry()}, nil
+	return &Source{opts: opts, registry: newRegistry(), listed: make(map[string][]*mount)}, nil
 }
 
 // Check looks for what must exist at the start, and says how to provide it.
@@ -83,7 +85,7 @@ type scrape struct {
 }
 
 func (s *scrape) run(ctx context.Context) {
-	mounts, problems := s.host.listMounts(s.opts.Named)
+	mounts, problems := s.host.listMounts(s.opts.Named, s.listed)
 	complete := true
 	if s.opts.Processes {
 		var err error

@@ -121,9 +121,11 @@ func TestMainNamespaceStaysBare(t *testing.T) {
 	path := filepath.Join(l.dir, "default")
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
 	require.NoError(t, unix.Mount("/proc/self/ns/net", path, "", unix.MS_BIND, ""))
-	got := visit(t, l.source(true))
+	s := l.source(true)
+	got := visit(t, s)
 	assert.Contains(t, got.all, Namespace{})
 	assert.NotContains(t, got.all, Namespace{Name: "default"})
+	assert.Nil(t, s.registry.living(s.mainInode), "its processes do not make it another one")
 }
 
 func TestNamespacesOfProcesses(t *testing.T) {
@@ -407,7 +409,7 @@ func TestMountReplacedAfterListing(t *testing.T) {
 	h, err := openHost("", "/proc")
 	require.NoError(t, err)
 	defer h.close()
-	mounts, problems := h.listMounts(Named{Include: []string{"*"}, Directories: []string{l.dir}})
+	mounts, problems := h.listMounts(Named{Include: []string{"*"}, Directories: []string{l.dir}}, map[string][]*mount{})
 	require.Empty(t, problems)
 	require.Len(t, mounts, 1)
 	l.del("a")
@@ -435,7 +437,7 @@ func visitWithoutCapabilities(t *testing.T, s *Source) string {
 	require.NoError(t, os.Chmod(filepath.Dir(s.opts.Named.Directories[0]), 0o755))
 	cmd := exec.Command("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--no-new-privs",
 		binary)
-	cmd.Env = append(os.Environ(), "XFRM_TEST_DIRECTORY="+s.opts.Named.Directories[0])
+	cmd.Env = append(os.Environ(), "XFRM_TEST_DIRECTORY="+s.opts.Named.Directories[0], "XFRM_TEST_PROC="+s.opts.Proc)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return string(out)
@@ -459,7 +461,10 @@ func TestMain(m *testing.M) {
 	if dir == "" {
 		os.Exit(m.Run())
 	}
-	s, err := NewSource(Options{Processes: true, Named: Named{Include: []string{"*"}, Directories: []string{dir}}})
+	s, err := NewSource(Options{
+		Proc: os.Getenv("XFRM_TEST_PROC"), Processes: true,
+		Named: Named{Include: []string{"*"}, Directories: []string{dir}},
+	})
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(1)
@@ -632,6 +637,7 @@ func TestHundredsOfNamespaces(t *testing.T) {
 
 	t.Run("deleted while they are read", func(t *testing.T) {
 		s := l.source(false)
+		visit(t, s)
 		read := 0
 		s.Visit(context.Background(), func(r Reading) {
 			require.NoError(t, r.Err)
@@ -642,8 +648,51 @@ func TestHundredsOfNamespaces(t *testing.T) {
 			}
 		})
 		assert.Equal(t, 2, read)
+		assert.Len(t, s.registry.byInode, 1, "an inode number of the others can be used again at once")
 		assert.Len(t, visit(t, s).all, 1)
 	})
+}
+
+// A namespace with two names and a process that is not read counts once.
+func TestUnreadOnce(t *testing.T) {
+	l := newLab(t)
+	l.add("0")
+	l.add("a")
+	require.NoError(t, os.WriteFile(filepath.Join(l.dir, "b"), nil, 0o600))
+	require.NoError(t, unix.Mount(filepath.Join(l.dir, "a"), filepath.Join(l.dir, "b"), "", unix.MS_BIND, ""))
+	l.sleepIn("a")
+	s := l.source(true)
+	a := visit(t, s).all[Namespace{Name: "a"}]
+	require.NotNil(t, a)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	unread := 0
+	s.Visit(ctx, func(r Reading) {
+		if r.Err == nil && r.Namespace.Name == "0" {
+			cancel()
+		}
+		if r.Namespace == a {
+			require.ErrorIs(t, r.Err, ErrUnread)
+			unread++
+		}
+	})
+	assert.Equal(t, 1, unread)
+}
+
+// The numbers of two namespaces can agree in all but one of these.
+func TestIdentityOfAMount(t *testing.T) {
+	st := unix.Stat_t{Dev: 4, Ino: 7, Ctim: unix.Timespec{Sec: 1, Nsec: 2}}
+	id := mountIDOf(&st)
+	for name, change := range map[string]func(*unix.Stat_t){
+		"device":      func(st *unix.Stat_t) { st.Dev++ },
+		"inode":       func(st *unix.Stat_t) { st.Ino++ },
+		"seconds":     func(st *unix.Stat_t) { st.Ctim.Sec++ },
+		"nanoseconds": func(st *unix.Stat_t) { st.Ctim.Nsec++ },
+	} {
+		other := st
+		change(&other)
+		assert.NotEqual(t, id, mountIDOf(&other), name)
+	}
 }
 
 func TestNeverOnTheMainThread(t *testing.T) {

@@ -46,6 +46,7 @@ func TestParseLines(t *testing.T) {
 		"no number":          {"XfrmInHdrError\n", errNoNumber},
 		"only blanks behind": {"XfrmInHdrError  \t\n", errNoNumber},
 		"no name":            {"12\n", errNoName},
+		"digit first":        {"1Xfrm 1\n", errNoName},
 		"blank before":       {" XfrmInHdrError 1\n", errNoName},
 		"punctuation":        {"Xfrm-In 1\n", errNoName},
 		"two numbers":        {"XfrmInHdrError 1 2\n", errTwoNumbers},
