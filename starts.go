@@ -39,7 +39,7 @@ type resourceStarts struct {
 	generation int
 	// points is how many points it gave then.
 	points   int
-	counters map[*xfrmstat.Name]series
+	counters map[*xfrmstat.Name]*series
 }
 
 type series struct {
@@ -82,7 +82,7 @@ func (s *starts) of(ns *netns.Namespace, now pcommon.Timestamp) *resourceStarts 
 	r := s.resources[*ns]
 	switch {
 	case r == nil:
-		r = &resourceStarts{namespace: ns, start: s.boot, counters: make(map[*xfrmstat.Name]series)}
+		r = &resourceStarts{namespace: ns, start: s.boot, counters: make(map[*xfrmstat.Name]*series)}
 		s.resources[*ns] = r
 	case r.namespace != ns:
 		r.namespace, r.start = ns, r.last
@@ -97,19 +97,19 @@ func (s *starts) of(ns *netns.Namespace, now pcommon.Timestamp) *resourceStarts 
 
 // of returns the start of the series of a counter that has this value now.
 func (r *resourceStarts) of(c xfrmstat.Counter, boot, now pcommon.Timestamp) pcommon.Timestamp {
-	before, known := r.counters[c.Name]
-	start := before.start
-	switch {
-	case !known:
-		start = r.start
-	case c.Value < before.value:
-		start = before.last
+	one := r.counters[c.Name]
+	if one == nil {
+		one = &series{start: r.start}
+		r.counters[c.Name] = one
 	}
-	if start > now {
-		start = boot
+	if c.Value < one.value {
+		one.start = one.last
 	}
-	r.counters[c.Name] = series{start: start, last: now, value: c.Value}
-	return start
+	if one.start > now {
+		one.start = boot
+	}
+	one.value, one.last = c.Value, now
+	return one.start
 }
 
 // points returns how many points a namespace gave when it was last read, 1 if it

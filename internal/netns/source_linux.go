@@ -228,9 +228,9 @@ type candidate struct {
 // visitGroups reads the namespaces that no name leads to, through a process that
 // is in each.
 func (s *scrape) visitGroups(ctx context.Context) {
-	byPID := 0
+	byPID, proc := 0, s.host.procPath("")
 	for _, c := range s.candidates(ctx) {
-		reading := Reading{File: s.host.procPath(""), Err: ErrUnread}
+		reading := Reading{File: proc, Err: ErrUnread}
 		e := c.known
 		if e != nil {
 			reading.Namespace = &e.ns
