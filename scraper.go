@@ -97,7 +97,7 @@ func (s *xfrmScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 	return metrics, s.failures.report()
 }
 
-// visit handles one namespace. It runs on a thread that is inside of it.
+// visit handles one namespace. It must not block.
 func (s *xfrmScraper) visit(r netns.Reading) {
 	if r.Err != nil {
 		s.failures.add(r, s.starts.points(r.Namespace))

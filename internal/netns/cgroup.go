@@ -92,7 +92,10 @@ func ownerOf(path string) owner {
 			byUser = true
 		}
 		if strings.HasSuffix(element, ".service") && !byUser && o == (owner{}) {
-			o.unit = validUTF8(unescape(element))
+			// systemd puts "_" before a name that the cgroup file system uses itself
+			// (cg_escape). The rest is the unit's name as D-Bus and systemctl have it,
+			// with \x2d for a dash.
+			o.unit = validUTF8(strings.TrimPrefix(element, "_"))
 		}
 		before = [2]string{before[1], element}
 	}

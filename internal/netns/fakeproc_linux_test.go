@@ -346,3 +346,26 @@ func TestHidden(t *testing.T) {
 		})
 	}
 }
+
+// The error names the namespace.
+func TestNamedNamespaceThatCannotBeRead(t *testing.T) {
+	l := newLab(t)
+	l.add("vpn")
+	p := newFakeProc(t)
+	p.namespace("thread-self/net")
+	require.NoError(t, os.Truncate(filepath.Join(p.dir, "thread-self/net/xfrm_stat"), 0))
+	require.NoError(t, os.Mkdir(filepath.Join(p.dir, "thread-self/ns"), 0o700))
+	require.NoError(t, os.Symlink("/proc/self/ns/net", filepath.Join(p.dir, "thread-self/ns/net")))
+	s := l.source(false)
+	s.opts.Proc = p.dir
+	got := visit(t, s)
+	require.Len(t, got.errors, 1)
+	require.ErrorIs(t, got.errors[0].Err, errEmpty)
+	assert.ErrorContains(t, got.errors[0].Err, filepath.Join(l.dir, "vpn"))
+}
+
+func TestValidUTF8(t *testing.T) {
+	for text, want := range map[string]string{"a": "a", "a\xffb": `a\xffb`, "\uFFFD\xfe": "\uFFFD" + `\xfe`, "\xe4\xb8": `\xe4\xb8`} {
+		assert.Equal(t, want, validUTF8(text))
+	}
+}

@@ -48,8 +48,8 @@ func (s *Source) Check() error {
 }
 
 // Visit reads every namespace once and calls visit for each, the main one first.
-// Namespaces other than the main one are visited on a thread that is inside the
-// namespace, so visit must not block. When ctx ends, Visit stops between two
+// Named namespaces are visited on a thread that is inside the namespace, so visit
+// must not block. When ctx ends, Visit stops between two
 // namespaces and reports those that it knows and did not read with ErrUnread.
 func (s *Source) Visit(ctx context.Context, visit func(Reading)) {
 	h, err := openHost(s.opts.Root, s.opts.Proc)
@@ -196,6 +196,9 @@ func (s *scrape) visitMount(ctx context.Context, m *mount) error {
 		s.visit(Reading{File: s.host.path(m.path), Err: ErrInvalidName})
 	}
 	data, err := s.thread.read(&s.file)
+	if err != nil && !errors.Is(err, ErrNoStatistics) {
+		err = &fs.PathError{Op: "read", Path: s.host.path(m.path), Err: err}
+	}
 	s.visit(Reading{Namespace: &e.ns, File: s.host.path(m.path), Data: data, Err: err})
 	return nil
 }
