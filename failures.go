@@ -46,8 +46,8 @@ const (
 	// maxFailures bounds how many failures of one scrape are remembered, maxShown
 	// how many are logged.
 	maxFailures, maxShown = 1000, 10
-	// maxNoted bounds what is remembered of files and counters. Beyond it something
-	// can be logged again.
+	// maxNoted bounds what is remembered, and so what is logged, of files and
+	// counters.
 	maxNoted = 1000
 )
 
@@ -77,7 +77,7 @@ func newFailures(logger *zap.Logger) *failures {
 // add notes why a namespace was not read, and how many points are missing.
 func (f *failures) add(r netns.Reading, points int) {
 	switch {
-	case errors.Is(r.Err, netns.ErrNoStatistics):
+	case errors.Is(r.Err, netns.ErrNoStatistics) && r.Namespace != nil && r.Namespace.IsMain():
 		if !f.noStatistics {
 			f.noStatistics = true
 			f.logger.Warn("No XFRM statistics to report: "+r.Err.Error(), zap.String("file", r.File))
@@ -134,7 +134,7 @@ func (f *failures) append(one failure) {
 			return
 		}
 	}
-	if len(f.now) < maxFailures {
+	if one.namespaces > 0 || len(f.now) < maxFailures {
 		f.now = append(f.now, one)
 	}
 }
@@ -160,7 +160,7 @@ func (f *failures) first(key string) bool {
 		return false
 	}
 	if len(f.noted) >= maxNoted {
-		clear(f.noted)
+		return false
 	}
 	f.noted[key] = true
 	return true

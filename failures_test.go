@@ -109,7 +109,7 @@ func TestNotes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f, logs := newTestFailures()
 			for range 2 {
-				f.add(netns.Reading{File: "/x", Err: tt.err}, 1)
+				f.add(netns.Reading{Namespace: &netns.Namespace{}, File: "/x", Err: tt.err}, 1)
 				require.NoError(t, f.report())
 			}
 			all := logs.TakeAll()

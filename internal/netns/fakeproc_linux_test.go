@@ -369,3 +369,26 @@ func TestValidUTF8(t *testing.T) {
 		assert.Equal(t, want, validUTF8(text))
 	}
 }
+
+// Namespaces that a container makes inside of itself need the PID, too.
+func TestPIDLimitInsideAContainer(t *testing.T) {
+	p := newFakeProc(t)
+	for i := range MaxByPID + 50 {
+		p.process(10+i, 100+i, "/docker/"+testContainer)
+	}
+	s := p.source()
+	first := visit(t, s)
+	byPID, byOwner := 0, 0
+	for ns := range first.all {
+		switch {
+		case ns.PID != 0:
+			byPID++
+		case ns.ContainerID != "":
+			byOwner++
+		}
+	}
+	assert.Equal(t, MaxByPID, byPID)
+	assert.Equal(t, 1, byOwner)
+	assert.Len(t, first.errors, 49)
+	assert.Equal(t, first.all, visit(t, s).all, "those that are known stay")
+}

@@ -20,7 +20,6 @@ func (s *Source) readMain(h *host) Reading {
 	if h.root != "" {
 		dir = "1"
 	}
-	s.mainInode = 0
 	if inode, err := inodeOf(h.procFD, dir+"/"+identityFile); err == nil {
 		s.mainInode = inode
 	}

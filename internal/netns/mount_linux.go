@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -108,14 +107,14 @@ func (h *host) openNamespace(m *mount) (int, error) {
 // openPath opens a mount without the right to read, which examines it only.
 func (h *host) openPath(m *mount) (int, error) {
 	fd, err := h.open(m.path, unix.O_PATH)
-	if !errors.Is(err, unix.EXDEV) && !errors.Is(err, unix.ELOOP) {
+	if !errors.Is(err, unix.EXDEV) {
 		return fd, err
 	}
 	// RESOLVE_IN_ROOT does not follow the links in proc, because they leave the
 	// root. A link to the namespace of a process of the host is opened through
 	// the host's proc.
 	target := h.readLink(m.path)
-	if process := processNamespace.FindStringSubmatch(target); process != nil && strings.HasPrefix(h.proc, "/proc") {
+	if process := processNamespace.FindStringSubmatch(target); process != nil && h.proc == "/proc" {
 		fd, err := openat(h.procFD, process[1], unix.O_PATH|unix.O_CLOEXEC)
 		if err != nil {
 			err = &fs.PathError{Op: "open", Path: h.procPath(process[1]), Err: err}

@@ -32,9 +32,6 @@ type Namespace struct {
 // IsMain reports whether this is the main namespace, which has no attributes.
 func (n *Namespace) IsMain() bool { return *n == Namespace{} }
 
-// onlyPID reports whether only a process ID identifies the namespace.
-func (n *Namespace) onlyPID() bool { return *n == Namespace{PID: n.PID} && n.PID != 0 }
-
 // String lists the resource attributes, for messages.
 func (n *Namespace) String() string {
 	if n.IsMain() {

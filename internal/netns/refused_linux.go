@@ -17,8 +17,13 @@ import (
 
 // whySetnsRefused explains EPERM of setns.
 func whySetnsRefused() error {
-	status, err := os.ReadFile("/proc/thread-self/status")
-	if err != nil || !hasSysAdmin(status) {
+	status, _ := os.ReadFile("/proc/thread-self/status")
+	return setnsRefused(status)
+}
+
+// setnsRefused explains EPERM of setns to a process with this /proc/PID/status.
+func setnsRefused(status []byte) error {
+	if !hasSysAdmin(status) {
 		return ErrNotPermitted
 	}
 	const userns = "the namespace belongs to another user namespace"

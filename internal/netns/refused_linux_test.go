@@ -6,7 +6,22 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
+
+func TestSetnsRefused(t *testing.T) {
+	const lacks, has = "CapEff:\t0000000000080000\n", "CapEff:\t0000000000200000\n"
+	assert.Equal(t, ErrNotPermitted, setnsRefused([]byte(lacks+"Seccomp:\t2\n")))
+	assert.Equal(t, ErrNotPermitted, setnsRefused(nil))
+	for status, says := range map[string]string{
+		has + "Seccomp:\t2\n": "runs under a seccomp filter",
+		has + "Seccomp:\t0\n": "belongs to another user namespace, or a security module",
+	} {
+		err := setnsRefused([]byte(status))
+		require.ErrorIs(t, err, ErrRefused)
+		assert.ErrorContains(t, err, says)
+	}
+}
 
 func TestHasSysAdmin(t *testing.T) {
 	assert.True(t, hasSysAdmin([]byte("Name:\tx\nCapEff:\t0000000000200000\nSeccomp:\t2\n")))

@@ -185,12 +185,17 @@ func (r *registry) living(inode uint64) *entry {
 	return nil
 }
 
+// follow notes which namespace a mount led to. A link can lead to another one than
+// before.
+func (r *registry) follow(m *mount, inode uint64) {
+	if e := r.byMount[m.id]; e != nil && e.inode != inode {
+		r.mountGone(m.id)
+	}
+}
+
 // named returns the namespace behind a mount, whose inode number is known after
 // entering it. g holds the processes in it, or is nil.
 func (r *registry) named(m *mount, inode uint64, g *group, p processes) *entry {
-	if e := r.byMount[m.id]; e != nil && e.inode != inode {
-		r.mountGone(m.id) // a link that leads elsewhere now
-	}
 	e := r.living(inode)
 	if e == nil {
 		e = &entry{inode: inode}

@@ -28,6 +28,8 @@ type Source struct {
 	namedPaths map[string]bool
 }
 
+var errUnidentified = errors.New("no other network namespace is read while the main one cannot be identified by its " + identityFile)
+
 // NewSource returns a Source. It reads nothing yet.
 func NewSource(opts Options) (*Source, error) {
 	if opts.Proc == "" {
@@ -62,6 +64,11 @@ func (s *Source) Visit(ctx context.Context, visit func(Reading)) {
 	visit(main)
 	others := s.opts.Processes || len(s.opts.Named.Include) > 0
 	if !others || errors.Is(main.Err, ErrNoStatistics) {
+		return
+	}
+	if s.mainInode == 0 {
+		// The main namespace would be read again, as one of the others.
+		visit(Reading{File: h.procPath(""), Err: errUnidentified})
 		return
 	}
 	ownProc := "/proc"
@@ -176,8 +183,12 @@ func (s *scrape) visitMount(ctx context.Context, m *mount) error {
 		return err
 	}
 	inode, err := s.thread.identify()
-	if err != nil || inode == s.mainInode {
+	if err != nil {
 		return err
+	}
+	s.registry.follow(m, inode)
+	if inode == s.mainInode {
+		return nil
 	}
 	known := s.registry.living(inode)
 	switch {
@@ -221,12 +232,21 @@ func (s *scrape) visitFailed(m *mount, err error) {
 // candidate is a namespace found through processes that may be read.
 type candidate struct {
 	*group
-	// known is nil for a new namespace; ns and oldest are then what it would be
-	// called.
+	// known is nil for a new namespace; ns and oldest are then what it is named
+	// after.
 	known  *entry
 	ns     Namespace
 	oldest process
+	rank   int
 }
+
+// The ranks of candidates, in the order in which they are read.
+const (
+	knownOwner = iota // identified by a pod, a container or a unit
+	newOwner
+	knownPID // identified by process.pid, alone or beside its owner
+	newPID
+)
 
 // visitGroups reads the namespaces that no name leads to, through a process that
 // is in each.
@@ -238,7 +258,6 @@ func (s *scrape) visitGroups(ctx context.Context) {
 		if e != nil {
 			reading.Namespace = &e.ns
 		}
-		onlyPID := e == nil && c.ns.IsMain() || e != nil && e.ns.onlyPID()
 		switch {
 		case ctx.Err() != nil:
 			s.visit(reading)
@@ -247,7 +266,7 @@ func (s *scrape) visitGroups(ctx context.Context) {
 			reading.Err = ErrLimit
 			s.visit(reading)
 			continue
-		case onlyPID && byPID >= MaxByPID:
+		case c.rank >= knownPID && byPID >= MaxByPID:
 			reading.Err = ErrPIDLimit
 			s.visit(reading)
 			continue
@@ -260,7 +279,7 @@ func (s *scrape) visitGroups(ctx context.Context) {
 			e = s.registry.ofProcesses(c.group, c.oldest, c.ns)
 		}
 		s.left--
-		if onlyPID {
+		if c.rank >= knownPID {
 			byPID++
 		}
 		s.visit(Reading{Namespace: &e.ns, File: path, Data: data, Err: err})
@@ -268,9 +287,8 @@ func (s *scrape) visitGroups(ctx context.Context) {
 }
 
 // candidates returns the groups in the order in which they are read, up to the
-// limits: those with a lasting identity before those that only a PID identifies,
-// then known before new ones, then by age. Of several new namespaces with the same
-// owner the oldest is called by it alone.
+// limits: by rank, then by age. Of several new namespaces with the same owner the
+// oldest is identified by it alone.
 func (s *scrape) candidates(ctx context.Context) []candidate {
 	var all []candidate
 	for _, g := range s.groups {
@@ -284,20 +302,23 @@ func (s *scrape) candidates(ctx context.Context) []candidate {
 		}
 		all = append(all, c)
 	}
-	rank := func(c candidate) int {
+	slices.SortFunc(all, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(a.oldest.start, b.oldest.start), cmp.Compare(a.pids[0], b.pids[0]))
+	})
+	taken := make(map[Namespace]bool)
+	for i := range all {
+		c := &all[i]
 		switch {
 		case c.known != nil && c.known.ns.PID == 0:
-			return 0
-		case c.known == nil && !c.ns.IsMain() && s.registry.labelCount[c.ns] == 0:
-			return 1
+			c.rank = knownOwner
 		case c.known != nil:
-			return 2
+			c.rank = knownPID
+		case c.ns.IsMain() || taken[c.ns] || s.registry.labelCount[c.ns] > 0:
+			c.rank = newPID
 		default:
-			return 3
+			c.rank, taken[c.ns] = newOwner, true
 		}
 	}
-	slices.SortFunc(all, func(a, b candidate) int {
-		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.oldest.start, b.oldest.start), cmp.Compare(a.pids[0], b.pids[0]))
-	})
+	slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(a.rank, b.rank) })
 	return all
 }

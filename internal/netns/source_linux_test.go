@@ -356,7 +356,7 @@ func TestPIDLimit(t *testing.T) {
 	assert.Contains(t, got.all, Namespace{PID: first}, "those that are known stay")
 	byPID := 0
 	for ns := range got.all {
-		if ns.onlyPID() {
+		if ns.PID != 0 {
 			byPID++
 		}
 	}
