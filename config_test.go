@@ -70,7 +70,7 @@ func TestIdentifyingAttributes(t *testing.T) {
 		"process.pid":       func(c *metadata.ResourceAttributesConfig) { c.ProcessPid.Enabled = false },
 	} {
 		t.Run(attribute, func(t *testing.T) {
-			cfg := defaultConfig()
+			cfg := newDefaultConfig()
 			disable(&cfg.ResourceAttributes)
 			require.NoError(t, confmap.Validate(cfg), "the main namespace has none")
 			cfg.NetworkNamespaces.Named.Include = []string{"*"}
