@@ -87,7 +87,7 @@ func TestIdentifyingAttributes(t *testing.T) {
 }
 
 func TestLimitOfZero(t *testing.T) {
-	cfg := defaultConfig()
+	cfg := newDefaultConfig()
 	cfg.NetworkNamespaces.Limit = 0
 	require.ErrorContains(t, confmap.Validate(cfg), `network_namespaces: "limit": is 0, expected at least 1`)
 }
