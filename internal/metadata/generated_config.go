@@ -47,10 +47,241 @@ func (ms *XfrmPacketDroppedMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	return nil
 }
 
+// XfrmPolicyCountMetricConfig provides config for the xfrm.policy.count metric.
+type XfrmPolicyCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *XfrmPolicyCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// XfrmSaCountMetricConfig provides config for the xfrm.sa.count metric.
+type XfrmSaCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *XfrmSaCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// XfrmTunnelIdleTimeMetricConfig provides config for the xfrm.tunnel.idle_time metric.
+type XfrmTunnelIdleTimeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *XfrmTunnelIdleTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// XfrmTunnelIoMetricConfig provides config for the xfrm.tunnel.io metric.
+type XfrmTunnelIoMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *XfrmTunnelIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// XfrmTunnelPacketCountMetricConfig provides config for the xfrm.tunnel.packet.count metric.
+type XfrmTunnelPacketCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *XfrmTunnelPacketCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// XfrmTunnelPacketDroppedMetricConfig provides config for the xfrm.tunnel.packet.dropped metric.
+type XfrmTunnelPacketDroppedMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *XfrmTunnelPacketDroppedMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// XfrmTunnelSaAgeMetricConfig provides config for the xfrm.tunnel.sa.age metric.
+type XfrmTunnelSaAgeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *XfrmTunnelSaAgeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// XfrmTunnelSaCountMetricConfig provides config for the xfrm.tunnel.sa.count metric.
+type XfrmTunnelSaCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *XfrmTunnelSaCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// XfrmTunnelSaCreatedMetricConfig provides config for the xfrm.tunnel.sa.created metric.
+type XfrmTunnelSaCreatedMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *XfrmTunnelSaCreatedMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// XfrmTunnelSaLifetimeUtilizationMetricConfig provides config for the xfrm.tunnel.sa.lifetime.utilization metric.
+type XfrmTunnelSaLifetimeUtilizationMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *XfrmTunnelSaLifetimeUtilizationMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// XfrmTunnelSequenceUtilizationMetricConfig provides config for the xfrm.tunnel.sequence.utilization metric.
+type XfrmTunnelSequenceUtilizationMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *XfrmTunnelSequenceUtilizationMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // MetricsConfig provides config for xfrm metrics.
 type MetricsConfig struct {
-	XfrmNetnsCount    XfrmNetnsCountMetricConfig    `mapstructure:"xfrm.netns.count"`
-	XfrmPacketDropped XfrmPacketDroppedMetricConfig `mapstructure:"xfrm.packet.dropped"`
+	XfrmNetnsCount                  XfrmNetnsCountMetricConfig                  `mapstructure:"xfrm.netns.count"`
+	XfrmPacketDropped               XfrmPacketDroppedMetricConfig               `mapstructure:"xfrm.packet.dropped"`
+	XfrmPolicyCount                 XfrmPolicyCountMetricConfig                 `mapstructure:"xfrm.policy.count"`
+	XfrmSaCount                     XfrmSaCountMetricConfig                     `mapstructure:"xfrm.sa.count"`
+	XfrmTunnelIdleTime              XfrmTunnelIdleTimeMetricConfig              `mapstructure:"xfrm.tunnel.idle_time"`
+	XfrmTunnelIo                    XfrmTunnelIoMetricConfig                    `mapstructure:"xfrm.tunnel.io"`
+	XfrmTunnelPacketCount           XfrmTunnelPacketCountMetricConfig           `mapstructure:"xfrm.tunnel.packet.count"`
+	XfrmTunnelPacketDropped         XfrmTunnelPacketDroppedMetricConfig         `mapstructure:"xfrm.tunnel.packet.dropped"`
+	XfrmTunnelSaAge                 XfrmTunnelSaAgeMetricConfig                 `mapstructure:"xfrm.tunnel.sa.age"`
+	XfrmTunnelSaCount               XfrmTunnelSaCountMetricConfig               `mapstructure:"xfrm.tunnel.sa.count"`
+	XfrmTunnelSaCreated             XfrmTunnelSaCreatedMetricConfig             `mapstructure:"xfrm.tunnel.sa.created"`
+	XfrmTunnelSaLifetimeUtilization XfrmTunnelSaLifetimeUtilizationMetricConfig `mapstructure:"xfrm.tunnel.sa.lifetime.utilization"`
+	XfrmTunnelSequenceUtilization   XfrmTunnelSequenceUtilizationMetricConfig   `mapstructure:"xfrm.tunnel.sequence.utilization"`
 }
 
 func DefaultMetricsConfig() MetricsConfig {
@@ -60,6 +291,39 @@ func DefaultMetricsConfig() MetricsConfig {
 		},
 		XfrmPacketDropped: XfrmPacketDroppedMetricConfig{
 			Enabled: true,
+		},
+		XfrmPolicyCount: XfrmPolicyCountMetricConfig{
+			Enabled: false,
+		},
+		XfrmSaCount: XfrmSaCountMetricConfig{
+			Enabled: false,
+		},
+		XfrmTunnelIdleTime: XfrmTunnelIdleTimeMetricConfig{
+			Enabled: false,
+		},
+		XfrmTunnelIo: XfrmTunnelIoMetricConfig{
+			Enabled: false,
+		},
+		XfrmTunnelPacketCount: XfrmTunnelPacketCountMetricConfig{
+			Enabled: false,
+		},
+		XfrmTunnelPacketDropped: XfrmTunnelPacketDroppedMetricConfig{
+			Enabled: false,
+		},
+		XfrmTunnelSaAge: XfrmTunnelSaAgeMetricConfig{
+			Enabled: false,
+		},
+		XfrmTunnelSaCount: XfrmTunnelSaCountMetricConfig{
+			Enabled: false,
+		},
+		XfrmTunnelSaCreated: XfrmTunnelSaCreatedMetricConfig{
+			Enabled: false,
+		},
+		XfrmTunnelSaLifetimeUtilization: XfrmTunnelSaLifetimeUtilizationMetricConfig{
+			Enabled: false,
+		},
+		XfrmTunnelSequenceUtilization: XfrmTunnelSequenceUtilizationMetricConfig{
+			Enabled: false,
 		},
 	}
 }

@@ -32,6 +32,39 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					XfrmPacketDropped: XfrmPacketDroppedMetricConfig{
 						Enabled: true,
 					},
+					XfrmPolicyCount: XfrmPolicyCountMetricConfig{
+						Enabled: true,
+					},
+					XfrmSaCount: XfrmSaCountMetricConfig{
+						Enabled: true,
+					},
+					XfrmTunnelIdleTime: XfrmTunnelIdleTimeMetricConfig{
+						Enabled: true,
+					},
+					XfrmTunnelIo: XfrmTunnelIoMetricConfig{
+						Enabled: true,
+					},
+					XfrmTunnelPacketCount: XfrmTunnelPacketCountMetricConfig{
+						Enabled: true,
+					},
+					XfrmTunnelPacketDropped: XfrmTunnelPacketDroppedMetricConfig{
+						Enabled: true,
+					},
+					XfrmTunnelSaAge: XfrmTunnelSaAgeMetricConfig{
+						Enabled: true,
+					},
+					XfrmTunnelSaCount: XfrmTunnelSaCountMetricConfig{
+						Enabled: true,
+					},
+					XfrmTunnelSaCreated: XfrmTunnelSaCreatedMetricConfig{
+						Enabled: true,
+					},
+					XfrmTunnelSaLifetimeUtilization: XfrmTunnelSaLifetimeUtilizationMetricConfig{
+						Enabled: true,
+					},
+					XfrmTunnelSequenceUtilization: XfrmTunnelSequenceUtilizationMetricConfig{
+						Enabled: true,
+					},
 				},
 				ResourceAttributes: ResourceAttributesConfig{
 					ContainerID:     ResourceAttributeConfig{Enabled: true},
@@ -53,6 +86,39 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					XfrmPacketDropped: XfrmPacketDroppedMetricConfig{
 						Enabled: false,
 					},
+					XfrmPolicyCount: XfrmPolicyCountMetricConfig{
+						Enabled: false,
+					},
+					XfrmSaCount: XfrmSaCountMetricConfig{
+						Enabled: false,
+					},
+					XfrmTunnelIdleTime: XfrmTunnelIdleTimeMetricConfig{
+						Enabled: false,
+					},
+					XfrmTunnelIo: XfrmTunnelIoMetricConfig{
+						Enabled: false,
+					},
+					XfrmTunnelPacketCount: XfrmTunnelPacketCountMetricConfig{
+						Enabled: false,
+					},
+					XfrmTunnelPacketDropped: XfrmTunnelPacketDroppedMetricConfig{
+						Enabled: false,
+					},
+					XfrmTunnelSaAge: XfrmTunnelSaAgeMetricConfig{
+						Enabled: false,
+					},
+					XfrmTunnelSaCount: XfrmTunnelSaCountMetricConfig{
+						Enabled: false,
+					},
+					XfrmTunnelSaCreated: XfrmTunnelSaCreatedMetricConfig{
+						Enabled: false,
+					},
+					XfrmTunnelSaLifetimeUtilization: XfrmTunnelSaLifetimeUtilizationMetricConfig{
+						Enabled: false,
+					},
+					XfrmTunnelSequenceUtilization: XfrmTunnelSequenceUtilizationMetricConfig{
+						Enabled: false,
+					},
 				},
 				ResourceAttributes: ResourceAttributesConfig{
 					ContainerID:     ResourceAttributeConfig{Enabled: false},
@@ -68,7 +134,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(XfrmNetnsCountMetricConfig{}, XfrmPacketDroppedMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(XfrmNetnsCountMetricConfig{}, XfrmPacketDroppedMetricConfig{}, XfrmPolicyCountMetricConfig{}, XfrmSaCountMetricConfig{}, XfrmTunnelIdleTimeMetricConfig{}, XfrmTunnelIoMetricConfig{}, XfrmTunnelPacketCountMetricConfig{}, XfrmTunnelPacketDroppedMetricConfig{}, XfrmTunnelSaAgeMetricConfig{}, XfrmTunnelSaCountMetricConfig{}, XfrmTunnelSaCreatedMetricConfig{}, XfrmTunnelSaLifetimeUtilizationMetricConfig{}, XfrmTunnelSequenceUtilizationMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

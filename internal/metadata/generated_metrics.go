@@ -48,6 +48,122 @@ var MapAttributeDirection = map[string]AttributeDirection{
 	"unknown":  AttributeDirectionUnknown,
 }
 
+// AttributePolicyDirection specifies the value policy_direction attribute.
+type AttributePolicyDirection int
+
+const (
+	_ AttributePolicyDirection = iota
+	AttributePolicyDirectionInbound
+	AttributePolicyDirectionOutbound
+	AttributePolicyDirectionForward
+)
+
+// String returns the string representation of the AttributePolicyDirection.
+func (av AttributePolicyDirection) String() string {
+	switch av {
+	case AttributePolicyDirectionInbound:
+		return "inbound"
+	case AttributePolicyDirectionOutbound:
+		return "outbound"
+	case AttributePolicyDirectionForward:
+		return "forward"
+	}
+	return ""
+}
+
+// MapAttributePolicyDirection is a helper map of string to AttributePolicyDirection attribute value.
+var MapAttributePolicyDirection = map[string]AttributePolicyDirection{
+	"inbound":  AttributePolicyDirectionInbound,
+	"outbound": AttributePolicyDirectionOutbound,
+	"forward":  AttributePolicyDirectionForward,
+}
+
+// AttributeTunnelDirection specifies the value tunnel_direction attribute.
+type AttributeTunnelDirection int
+
+const (
+	_ AttributeTunnelDirection = iota
+	AttributeTunnelDirectionInbound
+	AttributeTunnelDirectionOutbound
+	AttributeTunnelDirectionUnknown
+)
+
+// String returns the string representation of the AttributeTunnelDirection.
+func (av AttributeTunnelDirection) String() string {
+	switch av {
+	case AttributeTunnelDirectionInbound:
+		return "inbound"
+	case AttributeTunnelDirectionOutbound:
+		return "outbound"
+	case AttributeTunnelDirectionUnknown:
+		return "unknown"
+	}
+	return ""
+}
+
+// MapAttributeTunnelDirection is a helper map of string to AttributeTunnelDirection attribute value.
+var MapAttributeTunnelDirection = map[string]AttributeTunnelDirection{
+	"inbound":  AttributeTunnelDirectionInbound,
+	"outbound": AttributeTunnelDirectionOutbound,
+	"unknown":  AttributeTunnelDirectionUnknown,
+}
+
+// AttributeTunnelReason specifies the value tunnel_reason attribute.
+type AttributeTunnelReason int
+
+const (
+	_ AttributeTunnelReason = iota
+	AttributeTunnelReasonReplay
+	AttributeTunnelReasonReplayWindow
+	AttributeTunnelReasonIntegrityFailed
+)
+
+// String returns the string representation of the AttributeTunnelReason.
+func (av AttributeTunnelReason) String() string {
+	switch av {
+	case AttributeTunnelReasonReplay:
+		return "replay"
+	case AttributeTunnelReasonReplayWindow:
+		return "replay_window"
+	case AttributeTunnelReasonIntegrityFailed:
+		return "integrity_failed"
+	}
+	return ""
+}
+
+// MapAttributeTunnelReason is a helper map of string to AttributeTunnelReason attribute value.
+var MapAttributeTunnelReason = map[string]AttributeTunnelReason{
+	"replay":           AttributeTunnelReasonReplay,
+	"replay_window":    AttributeTunnelReasonReplayWindow,
+	"integrity_failed": AttributeTunnelReasonIntegrityFailed,
+}
+
+// AttributeXfrmPolicyScope specifies the value xfrm.policy.scope attribute.
+type AttributeXfrmPolicyScope int
+
+const (
+	_ AttributeXfrmPolicyScope = iota
+	AttributeXfrmPolicyScopeNamespace
+	AttributeXfrmPolicyScopeSocket
+)
+
+// String returns the string representation of the AttributeXfrmPolicyScope.
+func (av AttributeXfrmPolicyScope) String() string {
+	switch av {
+	case AttributeXfrmPolicyScopeNamespace:
+		return "namespace"
+	case AttributeXfrmPolicyScopeSocket:
+		return "socket"
+	}
+	return ""
+}
+
+// MapAttributeXfrmPolicyScope is a helper map of string to AttributeXfrmPolicyScope attribute value.
+var MapAttributeXfrmPolicyScope = map[string]AttributeXfrmPolicyScope{
+	"namespace": AttributeXfrmPolicyScopeNamespace,
+	"socket":    AttributeXfrmPolicyScopeSocket,
+}
+
 var MetricsInfo = metricsInfo{
 	XfrmNetnsCount: metricInfo{
 		Name: "xfrm.netns.count",
@@ -56,16 +172,134 @@ var MetricsInfo = metricsInfo{
 		Name:       "xfrm.packet.dropped",
 		Attributes: []string{"direction", "reason"},
 	},
+	XfrmPolicyCount: metricInfo{
+		Name:       "xfrm.policy.count",
+		Attributes: []string{"policy_direction", "xfrm.policy.scope"},
+	},
+	XfrmSaCount: metricInfo{
+		Name: "xfrm.sa.count",
+	},
+	XfrmTunnelIdleTime: metricInfo{
+		Name:       "xfrm.tunnel.idle_time",
+		Attributes: []string{"tunnel_direction", "network.local.address", "network.peer.address", "xfrm.protocol", "xfrm.mode", "xfrm.reqid", "xfrm.if_id", "xfrm.mark", "network.interface.name"},
+	},
+	XfrmTunnelIo: metricInfo{
+		Name:       "xfrm.tunnel.io",
+		Attributes: []string{"tunnel_direction", "network.local.address", "network.peer.address", "xfrm.protocol", "xfrm.mode", "xfrm.reqid", "xfrm.if_id", "xfrm.mark", "network.interface.name", "otel.metric.overflow"},
+	},
+	XfrmTunnelPacketCount: metricInfo{
+		Name:       "xfrm.tunnel.packet.count",
+		Attributes: []string{"tunnel_direction", "network.local.address", "network.peer.address", "xfrm.protocol", "xfrm.mode", "xfrm.reqid", "xfrm.if_id", "xfrm.mark", "network.interface.name", "otel.metric.overflow"},
+	},
+	XfrmTunnelPacketDropped: metricInfo{
+		Name:       "xfrm.tunnel.packet.dropped",
+		Attributes: []string{"tunnel_reason", "network.local.address", "network.peer.address", "xfrm.protocol", "xfrm.mode", "xfrm.reqid", "xfrm.if_id", "xfrm.mark", "network.interface.name", "otel.metric.overflow"},
+	},
+	XfrmTunnelSaAge: metricInfo{
+		Name:       "xfrm.tunnel.sa.age",
+		Attributes: []string{"tunnel_direction", "network.local.address", "network.peer.address", "xfrm.protocol", "xfrm.mode", "xfrm.reqid", "xfrm.if_id", "xfrm.mark", "network.interface.name"},
+	},
+	XfrmTunnelSaCount: metricInfo{
+		Name:       "xfrm.tunnel.sa.count",
+		Attributes: []string{"tunnel_direction", "network.local.address", "network.peer.address", "xfrm.protocol", "xfrm.mode", "xfrm.reqid", "xfrm.if_id", "xfrm.mark", "network.interface.name", "otel.metric.overflow"},
+	},
+	XfrmTunnelSaCreated: metricInfo{
+		Name:       "xfrm.tunnel.sa.created",
+		Attributes: []string{"tunnel_direction", "network.local.address", "network.peer.address", "xfrm.protocol", "xfrm.mode", "xfrm.reqid", "xfrm.if_id", "xfrm.mark", "network.interface.name", "otel.metric.overflow"},
+	},
+	XfrmTunnelSaLifetimeUtilization: metricInfo{
+		Name:       "xfrm.tunnel.sa.lifetime.utilization",
+		Attributes: []string{"tunnel_direction", "network.local.address", "network.peer.address", "xfrm.protocol", "xfrm.mode", "xfrm.reqid", "xfrm.if_id", "xfrm.mark", "network.interface.name"},
+	},
+	XfrmTunnelSequenceUtilization: metricInfo{
+		Name:       "xfrm.tunnel.sequence.utilization",
+		Attributes: []string{"network.local.address", "network.peer.address", "xfrm.protocol", "xfrm.mode", "xfrm.reqid", "xfrm.if_id", "xfrm.mark", "network.interface.name"},
+	},
 }
 
 type metricsInfo struct {
-	XfrmNetnsCount    metricInfo
-	XfrmPacketDropped metricInfo
+	XfrmNetnsCount                  metricInfo
+	XfrmPacketDropped               metricInfo
+	XfrmPolicyCount                 metricInfo
+	XfrmSaCount                     metricInfo
+	XfrmTunnelIdleTime              metricInfo
+	XfrmTunnelIo                    metricInfo
+	XfrmTunnelPacketCount           metricInfo
+	XfrmTunnelPacketDropped         metricInfo
+	XfrmTunnelSaAge                 metricInfo
+	XfrmTunnelSaCount               metricInfo
+	XfrmTunnelSaCreated             metricInfo
+	XfrmTunnelSaLifetimeUtilization metricInfo
+	XfrmTunnelSequenceUtilization   metricInfo
 }
 
 type metricInfo struct {
 	Name       string
 	Attributes []string
+}
+
+type MetricAttributeOption interface {
+	apply(pmetric.NumberDataPoint)
+}
+
+type metricAttributeOptionFunc func(pmetric.NumberDataPoint)
+
+func (maof metricAttributeOptionFunc) apply(dp pmetric.NumberDataPoint) {
+	maof(dp)
+}
+
+func WithNetworkInterfaceNameMetricAttribute(networkInterfaceNameAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("network.interface.name", networkInterfaceNameAttributeValue)
+	})
+}
+
+func WithNetworkLocalAddressMetricAttribute(networkLocalAddressAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("network.local.address", networkLocalAddressAttributeValue)
+	})
+}
+
+func WithNetworkPeerAddressMetricAttribute(networkPeerAddressAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("network.peer.address", networkPeerAddressAttributeValue)
+	})
+}
+
+func WithOtelMetricOverflowMetricAttribute(otelMetricOverflowAttributeValue bool) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutBool("otel.metric.overflow", otelMetricOverflowAttributeValue)
+	})
+}
+
+func WithXfrmIfIDMetricAttribute(xfrmIfIDAttributeValue int64) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutInt("xfrm.if_id", xfrmIfIDAttributeValue)
+	})
+}
+
+func WithXfrmMarkMetricAttribute(xfrmMarkAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("xfrm.mark", xfrmMarkAttributeValue)
+	})
+}
+
+func WithXfrmModeMetricAttribute(xfrmModeAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("xfrm.mode", xfrmModeAttributeValue)
+	})
+}
+
+func WithXfrmProtocolMetricAttribute(xfrmProtocolAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("xfrm.protocol", xfrmProtocolAttributeValue)
+	})
+}
+
+func WithXfrmReqidMetricAttribute(xfrmReqidAttributeValue int64) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutInt("xfrm.reqid", xfrmReqidAttributeValue)
+	})
 }
 
 type metricXfrmNetnsCount struct {
@@ -175,18 +409,640 @@ func newMetricXfrmPacketDropped(cfg XfrmPacketDroppedMetricConfig) metricXfrmPac
 	return m
 }
 
+type metricXfrmPolicyCount struct {
+	data     pmetric.Metric              // data buffer for generated metric.
+	config   XfrmPolicyCountMetricConfig // metric config provided by user.
+	capacity int                         // max observed number of data points added to the metric.
+}
+
+// init fills xfrm.policy.count metric with initial data.
+func (m *metricXfrmPolicyCount) init() {
+	m.data.SetName("xfrm.policy.count")
+	m.data.SetDescription("Number of IPsec policies.")
+	m.data.SetUnit("{policy}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricXfrmPolicyCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, policyDirectionAttributeValue string, xfrmPolicyScopeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("direction", policyDirectionAttributeValue)
+	dp.Attributes().PutStr("xfrm.policy.scope", xfrmPolicyScopeAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricXfrmPolicyCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricXfrmPolicyCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricXfrmPolicyCount(cfg XfrmPolicyCountMetricConfig) metricXfrmPolicyCount {
+	m := metricXfrmPolicyCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricXfrmSaCount struct {
+	data     pmetric.Metric          // data buffer for generated metric.
+	config   XfrmSaCountMetricConfig // metric config provided by user.
+	capacity int                     // max observed number of data points added to the metric.
+}
+
+// init fills xfrm.sa.count metric with initial data.
+func (m *metricXfrmSaCount) init() {
+	m.data.SetName("xfrm.sa.count")
+	m.data.SetDescription("Number of security associations of the network namespace.")
+	m.data.SetUnit("{association}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricXfrmSaCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricXfrmSaCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricXfrmSaCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricXfrmSaCount(cfg XfrmSaCountMetricConfig) metricXfrmSaCount {
+	m := metricXfrmSaCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricXfrmTunnelIdleTime struct {
+	data     pmetric.Metric                 // data buffer for generated metric.
+	config   XfrmTunnelIdleTimeMetricConfig // metric config provided by user.
+	capacity int                            // max observed number of data points added to the metric.
+}
+
+// init fills xfrm.tunnel.idle_time metric with initial data.
+func (m *metricXfrmTunnelIdleTime) init() {
+	m.data.SetName("xfrm.tunnel.idle_time")
+	m.data.SetDescription("Time since the last packet.")
+	m.data.SetUnit("s")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricXfrmTunnelIdleTime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, tunnelDirectionAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("direction", tunnelDirectionAttributeValue)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricXfrmTunnelIdleTime) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricXfrmTunnelIdleTime) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricXfrmTunnelIdleTime(cfg XfrmTunnelIdleTimeMetricConfig) metricXfrmTunnelIdleTime {
+	m := metricXfrmTunnelIdleTime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricXfrmTunnelIo struct {
+	data     pmetric.Metric           // data buffer for generated metric.
+	config   XfrmTunnelIoMetricConfig // metric config provided by user.
+	capacity int                      // max observed number of data points added to the metric.
+}
+
+// init fills xfrm.tunnel.io metric with initial data.
+func (m *metricXfrmTunnelIo) init() {
+	m.data.SetName("xfrm.tunnel.io")
+	m.data.SetDescription("Bytes of the inner packets.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricXfrmTunnelIo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, tunnelDirectionAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("direction", tunnelDirectionAttributeValue)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricXfrmTunnelIo) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricXfrmTunnelIo) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricXfrmTunnelIo(cfg XfrmTunnelIoMetricConfig) metricXfrmTunnelIo {
+	m := metricXfrmTunnelIo{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricXfrmTunnelPacketCount struct {
+	data     pmetric.Metric                    // data buffer for generated metric.
+	config   XfrmTunnelPacketCountMetricConfig // metric config provided by user.
+	capacity int                               // max observed number of data points added to the metric.
+}
+
+// init fills xfrm.tunnel.packet.count metric with initial data.
+func (m *metricXfrmTunnelPacketCount) init() {
+	m.data.SetName("xfrm.tunnel.packet.count")
+	m.data.SetDescription("Number of packets.")
+	m.data.SetUnit("{packet}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricXfrmTunnelPacketCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, tunnelDirectionAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("direction", tunnelDirectionAttributeValue)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricXfrmTunnelPacketCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricXfrmTunnelPacketCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricXfrmTunnelPacketCount(cfg XfrmTunnelPacketCountMetricConfig) metricXfrmTunnelPacketCount {
+	m := metricXfrmTunnelPacketCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricXfrmTunnelPacketDropped struct {
+	data     pmetric.Metric                      // data buffer for generated metric.
+	config   XfrmTunnelPacketDroppedMetricConfig // metric config provided by user.
+	capacity int                                 // max observed number of data points added to the metric.
+}
+
+// init fills xfrm.tunnel.packet.dropped metric with initial data.
+func (m *metricXfrmTunnelPacketDropped) init() {
+	m.data.SetName("xfrm.tunnel.packet.dropped")
+	m.data.SetDescription("Inbound packets that the security associations of the tunnel dropped.")
+	m.data.SetUnit("{packet}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricXfrmTunnelPacketDropped) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, tunnelReasonAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("reason", tunnelReasonAttributeValue)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricXfrmTunnelPacketDropped) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricXfrmTunnelPacketDropped) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricXfrmTunnelPacketDropped(cfg XfrmTunnelPacketDroppedMetricConfig) metricXfrmTunnelPacketDropped {
+	m := metricXfrmTunnelPacketDropped{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricXfrmTunnelSaAge struct {
+	data     pmetric.Metric              // data buffer for generated metric.
+	config   XfrmTunnelSaAgeMetricConfig // metric config provided by user.
+	capacity int                         // max observed number of data points added to the metric.
+}
+
+// init fills xfrm.tunnel.sa.age metric with initial data.
+func (m *metricXfrmTunnelSaAge) init() {
+	m.data.SetName("xfrm.tunnel.sa.age")
+	m.data.SetDescription("Age of the newest security association, the time since the last rekey.")
+	m.data.SetUnit("s")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricXfrmTunnelSaAge) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, tunnelDirectionAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("direction", tunnelDirectionAttributeValue)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricXfrmTunnelSaAge) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricXfrmTunnelSaAge) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricXfrmTunnelSaAge(cfg XfrmTunnelSaAgeMetricConfig) metricXfrmTunnelSaAge {
+	m := metricXfrmTunnelSaAge{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricXfrmTunnelSaCount struct {
+	data     pmetric.Metric                // data buffer for generated metric.
+	config   XfrmTunnelSaCountMetricConfig // metric config provided by user.
+	capacity int                           // max observed number of data points added to the metric.
+}
+
+// init fills xfrm.tunnel.sa.count metric with initial data.
+func (m *metricXfrmTunnelSaCount) init() {
+	m.data.SetName("xfrm.tunnel.sa.count")
+	m.data.SetDescription("Number of established security associations.")
+	m.data.SetUnit("{association}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricXfrmTunnelSaCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, tunnelDirectionAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("direction", tunnelDirectionAttributeValue)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricXfrmTunnelSaCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricXfrmTunnelSaCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricXfrmTunnelSaCount(cfg XfrmTunnelSaCountMetricConfig) metricXfrmTunnelSaCount {
+	m := metricXfrmTunnelSaCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricXfrmTunnelSaCreated struct {
+	data     pmetric.Metric                  // data buffer for generated metric.
+	config   XfrmTunnelSaCreatedMetricConfig // metric config provided by user.
+	capacity int                             // max observed number of data points added to the metric.
+}
+
+// init fills xfrm.tunnel.sa.created metric with initial data.
+func (m *metricXfrmTunnelSaCreated) init() {
+	m.data.SetName("xfrm.tunnel.sa.created")
+	m.data.SetDescription("Number of security associations that were created, by negotiation, rekey or hand.")
+	m.data.SetUnit("{association}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricXfrmTunnelSaCreated) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, tunnelDirectionAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("direction", tunnelDirectionAttributeValue)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricXfrmTunnelSaCreated) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricXfrmTunnelSaCreated) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricXfrmTunnelSaCreated(cfg XfrmTunnelSaCreatedMetricConfig) metricXfrmTunnelSaCreated {
+	m := metricXfrmTunnelSaCreated{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricXfrmTunnelSaLifetimeUtilization struct {
+	data     pmetric.Metric                              // data buffer for generated metric.
+	config   XfrmTunnelSaLifetimeUtilizationMetricConfig // metric config provided by user.
+	capacity int                                         // max observed number of data points added to the metric.
+}
+
+// init fills xfrm.tunnel.sa.lifetime.utilization metric with initial data.
+func (m *metricXfrmTunnelSaLifetimeUtilization) init() {
+	m.data.SetName("xfrm.tunnel.sa.lifetime.utilization")
+	m.data.SetDescription("Share of its hard limits that the newest security association has used, the highest of time, bytes and packets.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricXfrmTunnelSaLifetimeUtilization) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, tunnelDirectionAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("direction", tunnelDirectionAttributeValue)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricXfrmTunnelSaLifetimeUtilization) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricXfrmTunnelSaLifetimeUtilization) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricXfrmTunnelSaLifetimeUtilization(cfg XfrmTunnelSaLifetimeUtilizationMetricConfig) metricXfrmTunnelSaLifetimeUtilization {
+	m := metricXfrmTunnelSaLifetimeUtilization{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricXfrmTunnelSequenceUtilization struct {
+	data     pmetric.Metric                            // data buffer for generated metric.
+	config   XfrmTunnelSequenceUtilizationMetricConfig // metric config provided by user.
+	capacity int                                       // max observed number of data points added to the metric.
+}
+
+// init fills xfrm.tunnel.sequence.utilization metric with initial data.
+func (m *metricXfrmTunnelSequenceUtilization) init() {
+	m.data.SetName("xfrm.tunnel.sequence.utilization")
+	m.data.SetDescription("Share of the sequence numbers that the security association with the highest one has used.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricXfrmTunnelSequenceUtilization) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricXfrmTunnelSequenceUtilization) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricXfrmTunnelSequenceUtilization) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricXfrmTunnelSequenceUtilization(cfg XfrmTunnelSequenceUtilizationMetricConfig) metricXfrmTunnelSequenceUtilization {
+	m := metricXfrmTunnelSequenceUtilization{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 // MetricsBuilder provides an interface for scrapers to report metrics while taking care of all the transformations
 // required to produce metric representation defined in metadata and user config.
 type MetricsBuilder struct {
-	config                         MetricsBuilderConfig // config of the metrics builder.
-	startTime                      pcommon.Timestamp    // start time that will be applied to all recorded data points.
-	metricsCapacity                int                  // maximum observed number of metrics per resource.
-	metricsBuffer                  pmetric.Metrics      // accumulates metrics data before emitting.
-	buildInfo                      component.BuildInfo  // contains version information.
-	resourceAttributeIncludeFilter map[string]filter.Filter
-	resourceAttributeExcludeFilter map[string]filter.Filter
-	metricXfrmNetnsCount           metricXfrmNetnsCount
-	metricXfrmPacketDropped        metricXfrmPacketDropped
+	config                                MetricsBuilderConfig // config of the metrics builder.
+	startTime                             pcommon.Timestamp    // start time that will be applied to all recorded data points.
+	metricsCapacity                       int                  // maximum observed number of metrics per resource.
+	metricsBuffer                         pmetric.Metrics      // accumulates metrics data before emitting.
+	buildInfo                             component.BuildInfo  // contains version information.
+	resourceAttributeIncludeFilter        map[string]filter.Filter
+	resourceAttributeExcludeFilter        map[string]filter.Filter
+	metricXfrmNetnsCount                  metricXfrmNetnsCount
+	metricXfrmPacketDropped               metricXfrmPacketDropped
+	metricXfrmPolicyCount                 metricXfrmPolicyCount
+	metricXfrmSaCount                     metricXfrmSaCount
+	metricXfrmTunnelIdleTime              metricXfrmTunnelIdleTime
+	metricXfrmTunnelIo                    metricXfrmTunnelIo
+	metricXfrmTunnelPacketCount           metricXfrmTunnelPacketCount
+	metricXfrmTunnelPacketDropped         metricXfrmTunnelPacketDropped
+	metricXfrmTunnelSaAge                 metricXfrmTunnelSaAge
+	metricXfrmTunnelSaCount               metricXfrmTunnelSaCount
+	metricXfrmTunnelSaCreated             metricXfrmTunnelSaCreated
+	metricXfrmTunnelSaLifetimeUtilization metricXfrmTunnelSaLifetimeUtilization
+	metricXfrmTunnelSequenceUtilization   metricXfrmTunnelSequenceUtilization
 }
 
 // MetricBuilderOption applies changes to default metrics builder.
@@ -208,14 +1064,25 @@ func WithStartTime(startTime pcommon.Timestamp) MetricBuilderOption {
 }
 func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, options ...MetricBuilderOption) *MetricsBuilder {
 	mb := &MetricsBuilder{
-		config:                         mbc,
-		startTime:                      pcommon.NewTimestampFromTime(time.Now()),
-		metricsBuffer:                  pmetric.NewMetrics(),
-		buildInfo:                      settings.BuildInfo,
-		metricXfrmNetnsCount:           newMetricXfrmNetnsCount(mbc.Metrics.XfrmNetnsCount),
-		metricXfrmPacketDropped:        newMetricXfrmPacketDropped(mbc.Metrics.XfrmPacketDropped),
-		resourceAttributeIncludeFilter: make(map[string]filter.Filter),
-		resourceAttributeExcludeFilter: make(map[string]filter.Filter),
+		config:                                mbc,
+		startTime:                             pcommon.NewTimestampFromTime(time.Now()),
+		metricsBuffer:                         pmetric.NewMetrics(),
+		buildInfo:                             settings.BuildInfo,
+		metricXfrmNetnsCount:                  newMetricXfrmNetnsCount(mbc.Metrics.XfrmNetnsCount),
+		metricXfrmPacketDropped:               newMetricXfrmPacketDropped(mbc.Metrics.XfrmPacketDropped),
+		metricXfrmPolicyCount:                 newMetricXfrmPolicyCount(mbc.Metrics.XfrmPolicyCount),
+		metricXfrmSaCount:                     newMetricXfrmSaCount(mbc.Metrics.XfrmSaCount),
+		metricXfrmTunnelIdleTime:              newMetricXfrmTunnelIdleTime(mbc.Metrics.XfrmTunnelIdleTime),
+		metricXfrmTunnelIo:                    newMetricXfrmTunnelIo(mbc.Metrics.XfrmTunnelIo),
+		metricXfrmTunnelPacketCount:           newMetricXfrmTunnelPacketCount(mbc.Metrics.XfrmTunnelPacketCount),
+		metricXfrmTunnelPacketDropped:         newMetricXfrmTunnelPacketDropped(mbc.Metrics.XfrmTunnelPacketDropped),
+		metricXfrmTunnelSaAge:                 newMetricXfrmTunnelSaAge(mbc.Metrics.XfrmTunnelSaAge),
+		metricXfrmTunnelSaCount:               newMetricXfrmTunnelSaCount(mbc.Metrics.XfrmTunnelSaCount),
+		metricXfrmTunnelSaCreated:             newMetricXfrmTunnelSaCreated(mbc.Metrics.XfrmTunnelSaCreated),
+		metricXfrmTunnelSaLifetimeUtilization: newMetricXfrmTunnelSaLifetimeUtilization(mbc.Metrics.XfrmTunnelSaLifetimeUtilization),
+		metricXfrmTunnelSequenceUtilization:   newMetricXfrmTunnelSequenceUtilization(mbc.Metrics.XfrmTunnelSequenceUtilization),
+		resourceAttributeIncludeFilter:        make(map[string]filter.Filter),
+		resourceAttributeExcludeFilter:        make(map[string]filter.Filter),
 	}
 	if mbc.ResourceAttributes.ContainerID.MetricsInclude != nil {
 		mb.resourceAttributeIncludeFilter["container.id"] = filter.CreateFilter(mbc.ResourceAttributes.ContainerID.MetricsInclude)
@@ -324,6 +1191,17 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	ils.Metrics().EnsureCapacity(mb.metricsCapacity)
 	mb.metricXfrmNetnsCount.emit(ils.Metrics())
 	mb.metricXfrmPacketDropped.emit(ils.Metrics())
+	mb.metricXfrmPolicyCount.emit(ils.Metrics())
+	mb.metricXfrmSaCount.emit(ils.Metrics())
+	mb.metricXfrmTunnelIdleTime.emit(ils.Metrics())
+	mb.metricXfrmTunnelIo.emit(ils.Metrics())
+	mb.metricXfrmTunnelPacketCount.emit(ils.Metrics())
+	mb.metricXfrmTunnelPacketDropped.emit(ils.Metrics())
+	mb.metricXfrmTunnelSaAge.emit(ils.Metrics())
+	mb.metricXfrmTunnelSaCount.emit(ils.Metrics())
+	mb.metricXfrmTunnelSaCreated.emit(ils.Metrics())
+	mb.metricXfrmTunnelSaLifetimeUtilization.emit(ils.Metrics())
+	mb.metricXfrmTunnelSequenceUtilization.emit(ils.Metrics())
 
 	for _, op := range options {
 		op.apply(rm)
@@ -363,6 +1241,61 @@ func (mb *MetricsBuilder) RecordXfrmNetnsCountDataPoint(ts pcommon.Timestamp, va
 // RecordXfrmPacketDroppedDataPoint adds a data point to xfrm.packet.dropped metric.
 func (mb *MetricsBuilder) RecordXfrmPacketDroppedDataPoint(ts pcommon.Timestamp, val int64, directionAttributeValue AttributeDirection, reasonAttributeValue string) {
 	mb.metricXfrmPacketDropped.recordDataPoint(mb.startTime, ts, val, directionAttributeValue.String(), reasonAttributeValue)
+}
+
+// RecordXfrmPolicyCountDataPoint adds a data point to xfrm.policy.count metric.
+func (mb *MetricsBuilder) RecordXfrmPolicyCountDataPoint(ts pcommon.Timestamp, val int64, policyDirectionAttributeValue AttributePolicyDirection, xfrmPolicyScopeAttributeValue AttributeXfrmPolicyScope) {
+	mb.metricXfrmPolicyCount.recordDataPoint(mb.startTime, ts, val, policyDirectionAttributeValue.String(), xfrmPolicyScopeAttributeValue.String())
+}
+
+// RecordXfrmSaCountDataPoint adds a data point to xfrm.sa.count metric.
+func (mb *MetricsBuilder) RecordXfrmSaCountDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricXfrmSaCount.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordXfrmTunnelIdleTimeDataPoint adds a data point to xfrm.tunnel.idle_time metric.
+func (mb *MetricsBuilder) RecordXfrmTunnelIdleTimeDataPoint(ts pcommon.Timestamp, val float64, tunnelDirectionAttributeValue AttributeTunnelDirection, options ...MetricAttributeOption) {
+	mb.metricXfrmTunnelIdleTime.recordDataPoint(mb.startTime, ts, val, tunnelDirectionAttributeValue.String(), options...)
+}
+
+// RecordXfrmTunnelIoDataPoint adds a data point to xfrm.tunnel.io metric.
+func (mb *MetricsBuilder) RecordXfrmTunnelIoDataPoint(ts pcommon.Timestamp, val int64, tunnelDirectionAttributeValue AttributeTunnelDirection, options ...MetricAttributeOption) {
+	mb.metricXfrmTunnelIo.recordDataPoint(mb.startTime, ts, val, tunnelDirectionAttributeValue.String(), options...)
+}
+
+// RecordXfrmTunnelPacketCountDataPoint adds a data point to xfrm.tunnel.packet.count metric.
+func (mb *MetricsBuilder) RecordXfrmTunnelPacketCountDataPoint(ts pcommon.Timestamp, val int64, tunnelDirectionAttributeValue AttributeTunnelDirection, options ...MetricAttributeOption) {
+	mb.metricXfrmTunnelPacketCount.recordDataPoint(mb.startTime, ts, val, tunnelDirectionAttributeValue.String(), options...)
+}
+
+// RecordXfrmTunnelPacketDroppedDataPoint adds a data point to xfrm.tunnel.packet.dropped metric.
+func (mb *MetricsBuilder) RecordXfrmTunnelPacketDroppedDataPoint(ts pcommon.Timestamp, val int64, tunnelReasonAttributeValue AttributeTunnelReason, options ...MetricAttributeOption) {
+	mb.metricXfrmTunnelPacketDropped.recordDataPoint(mb.startTime, ts, val, tunnelReasonAttributeValue.String(), options...)
+}
+
+// RecordXfrmTunnelSaAgeDataPoint adds a data point to xfrm.tunnel.sa.age metric.
+func (mb *MetricsBuilder) RecordXfrmTunnelSaAgeDataPoint(ts pcommon.Timestamp, val float64, tunnelDirectionAttributeValue AttributeTunnelDirection, options ...MetricAttributeOption) {
+	mb.metricXfrmTunnelSaAge.recordDataPoint(mb.startTime, ts, val, tunnelDirectionAttributeValue.String(), options...)
+}
+
+// RecordXfrmTunnelSaCountDataPoint adds a data point to xfrm.tunnel.sa.count metric.
+func (mb *MetricsBuilder) RecordXfrmTunnelSaCountDataPoint(ts pcommon.Timestamp, val int64, tunnelDirectionAttributeValue AttributeTunnelDirection, options ...MetricAttributeOption) {
+	mb.metricXfrmTunnelSaCount.recordDataPoint(mb.startTime, ts, val, tunnelDirectionAttributeValue.String(), options...)
+}
+
+// RecordXfrmTunnelSaCreatedDataPoint adds a data point to xfrm.tunnel.sa.created metric.
+func (mb *MetricsBuilder) RecordXfrmTunnelSaCreatedDataPoint(ts pcommon.Timestamp, val int64, tunnelDirectionAttributeValue AttributeTunnelDirection, options ...MetricAttributeOption) {
+	mb.metricXfrmTunnelSaCreated.recordDataPoint(mb.startTime, ts, val, tunnelDirectionAttributeValue.String(), options...)
+}
+
+// RecordXfrmTunnelSaLifetimeUtilizationDataPoint adds a data point to xfrm.tunnel.sa.lifetime.utilization metric.
+func (mb *MetricsBuilder) RecordXfrmTunnelSaLifetimeUtilizationDataPoint(ts pcommon.Timestamp, val float64, tunnelDirectionAttributeValue AttributeTunnelDirection, options ...MetricAttributeOption) {
+	mb.metricXfrmTunnelSaLifetimeUtilization.recordDataPoint(mb.startTime, ts, val, tunnelDirectionAttributeValue.String(), options...)
+}
+
+// RecordXfrmTunnelSequenceUtilizationDataPoint adds a data point to xfrm.tunnel.sequence.utilization metric.
+func (mb *MetricsBuilder) RecordXfrmTunnelSequenceUtilizationDataPoint(ts pcommon.Timestamp, val float64, options ...MetricAttributeOption) {
+	mb.metricXfrmTunnelSequenceUtilization.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
 // Reset resets metrics builder to its initial state. It should be used when external metrics source is restarted,
