@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tunnel
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/xfrmreceiver/xfrmreceiver/internal/xfrmnl"
+)
+
+const (
+	// DefaultLimit bounds the tunnels of a namespace.
+	DefaultLimit = 2000
+	// DefaultForgetAfter is how long a tunnel without associations is kept.
+	DefaultForgetAfter = 24 * time.Hour
+	// MaxAssociations bounds the associations of a namespace that are remembered.
+	MaxAssociations = 50_000
+)
+
+// Options bound what is remembered.
+type Options struct {
+	// Limit bounds the tunnels, 0 means DefaultLimit.
+	Limit int
+	// ForgetAfter is how long a tunnel without associations is kept, 0 means
+	// DefaultForgetAfter.
+	ForgetAfter time.Duration
+}
+
+// Host answers questions about the network namespace of the associations. They
+// are asked only when a tunnel is new.
+type Host interface {
+	// IsLocal reports whether an address is one of the namespace.
+	IsLocal(netip.Addr) bool
+	// InterfaceOf returns the name of the xfrm or vti interface of a tunnel, or
+	// an empty string.
+	InterfaceOf(Key) string
+}
+
+// Accumulator adds up the associations of one network namespace. It is safe for
+// concurrent use.
+//
+// The first dump tells what the associations had counted before; the sums begin at
+// zero. Each further dump adds what was counted since. Events add what an
+// association counted between the last dump and its end.
+type Accumulator struct {
+	options Options
+
+	mu           sync.Mutex
+	tunnels      map[Key]*Tunnel
+	associations map[xfrmnl.ID]*association
+	// overflow takes the associations of tunnels beyond the limit.
+	overflow *Tunnel
+	// empty is how many of the tunnels have no associations.
+	empty int
+
+	// dumps counts the dumps, the one that is under way included.
+	dumps   uint64
+	dumping bool
+	// began is when the last dump began, since when the last one that was
+	// complete did.
+	began, since time.Time
+	host         Host
+	// fresh are the associations that this dump shows for the first time.
+	fresh []xfrmnl.SA
+	// touched are those that an event added or ended while this dump was under
+	// way. What the dump says of them is older.
+	touched map[xfrmnl.ID]struct{}
+	// ended are those that ended since the dump before the last one. They may
+	// come again under another address.
+	ended map[mobile]end
+	// complete says that what is not remembered did not exist at the last dump.
+	complete bool
+	// events says that events tell the ends of associations.
+	events bool
+	// full says that there were more than MaxAssociations since the last dump
+	// began.
+	full bool
+}
+
+// mobile identifies an association that moves to another address, as with MOBIKE
+// (RFC 4555). Daemons delete it, and add it again with its counters.
+type mobile struct {
+	spi, reqID uint32
+	protocol   uint8
+	added      uint64
+}
+
+// end is what an association had counted when it was last seen.
+type end struct {
+	id      xfrmnl.ID
+	figures xfrmnl.Figures
+	// dump is the last one before the end.
+	dump uint64
+}
+
+// New returns an Accumulator that remembers nothing.
+func New(options Options) *Accumulator {
+	if options.Limit == 0 {
+		options.Limit = DefaultLimit
+	}
+	if options.ForgetAfter == 0 {
+		options.ForgetAfter = DefaultForgetAfter
+	}
+	return &Accumulator{
+		options:      options,
+		tunnels:      make(map[Key]*Tunnel),
+		associations: make(map[xfrmnl.ID]*association),
+		touched:      make(map[xfrmnl.ID]struct{}),
+		ended:        make(map[mobile]end),
+	}
+}
+
+// add remembers an association that began with these figures, which do not count.
+func (a *Accumulator) add(sa *xfrmnl.SA, initial xfrmnl.Figures, isNew bool, host Host) *association {
+	if len(a.associations) >= MaxAssociations {
+		a.full = true
+		return nil
+	}
+	one := &association{
+		last: initial, reqID: sa.ReqID, protocol: sa.Protocol, seen: a.dumps,
+		direction: a.directionOf(sa, host),
+	}
+	one.note(sa)
+	one.tunnel = a.place(sa, one.direction, host)
+	one.tunnel.living++
+	one.isNew = isNew
+	one.join()
+	a.associations[sa.ID] = one
+	return one
+}
+
+// place returns the tunnel of an association, which has traffic in its direction.
+func (a *Accumulator) place(sa *xfrmnl.SA, d Direction, host Host) *Tunnel {
+	key := keyOf(sa, d)
+	t := a.tunnels[key]
+	switch {
+	case t != nil && t.living == 0:
+		a.empty--
+		t.emptySince = time.Time{}
+	case t == nil && len(a.tunnels) >= a.options.Limit && !a.evict():
+		if a.overflow == nil {
+			a.overflow = &Tunnel{Overflow: true, Start: a.start()}
+		}
+		t = a.overflow
+	case t == nil:
+		t = &Tunnel{Key: key, Start: a.start()}
+		if key.IfID != 0 || key.Mark != 0 {
+			t.Interface = host.InterfaceOf(key)
+		}
+		a.tunnels[key] = t
+	}
+	if t.Traffic[d] == nil {
+		t.Traffic[d] = &Traffic{}
+	}
+	return t
+}
+
+// start returns the start of the sums of a tunnel that is new.
+func (a *Accumulator) start() time.Time {
+	if a.since.IsZero() {
+		return a.began
+	}
+	return a.since
+}
+
+// remove forgets an association, whose figures the sums contain.
+func (a *Accumulator) remove(id xfrmnl.ID, one *association, now time.Time) {
+	delete(a.associations, id)
+	a.leave(one.tunnel, now)
+	a.noteEnd(id, one)
+}
+
+// noteEnd remembers an association that may come again under another address.
+func (a *Accumulator) noteEnd(id xfrmnl.ID, one *association) {
+	if one.reqID != 0 && len(a.ended) < MaxAssociations {
+		key := mobile{spi: id.SPI, reqID: one.reqID, protocol: id.Protocol, added: one.added}
+		a.ended[key] = end{id: id, figures: one.last, dump: a.dumps}
+	}
+}
+
+func (a *Accumulator) leave(t *Tunnel, now time.Time) {
+	t.living--
+	if t.living == 0 && !t.Overflow {
+		t.emptySince = now
+		a.empty++
+	}
+}
+
+// evict forgets the tunnel that has been without associations for the longest
+// time, and reports whether there was one.
+func (a *Accumulator) evict() bool {
+	if a.empty == 0 {
+		return false
+	}
+	var oldest *Tunnel
+	for _, t := range a.tunnels {
+		if t.living == 0 && (oldest == nil || t.emptySince.Before(oldest.emptySince)) {
+			oldest = t
+		}
+	}
+	delete(a.tunnels, oldest.Key)
+	a.empty--
+	return true
+}
+
+// forget forgets the tunnels that have been without associations for too long.
+func (a *Accumulator) forget(now time.Time) {
+	if a.empty == 0 {
+		return
+	}
+	for key, t := range a.tunnels {
+		if t.living == 0 && now.Sub(t.emptySince) >= a.options.ForgetAfter {
+			delete(a.tunnels, key)
+			a.empty--
+		}
+	}
+}
+
+// settle gives an association whose direction was unknown its direction, once
+// something tells.
+func (a *Accumulator) settle(sa *xfrmnl.SA, one *association, host Host, now time.Time) {
+	d := a.directionOf(sa, host)
+	if d == Unknown {
+		return
+	}
+	before := one.tunnel
+	one.direction, one.tunnel = d, a.place(sa, d, host)
+	one.tunnel.living++
+	one.join()
+	a.leave(before, now)
+	if before.living == 0 && !before.Overflow && !before.isKnown() {
+		delete(a.tunnels, before.Key)
+		a.empty--
+	}
+}
