@@ -12,6 +12,7 @@ import (
 
 	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netns"
+	"github.com/xfrmreceiver/xfrmreceiver/internal/tunnel"
 )
 
 // Config is the receiver's section of a collector's configuration.
@@ -28,6 +29,9 @@ type Config struct {
 
 	// NetworkNamespaces selects further namespaces; the default is none.
 	NetworkNamespaces NetworkNamespacesConfig `mapstructure:"network_namespaces"`
+
+	// Tunnels bounds what the metrics xfrm.tunnel.* remember.
+	Tunnels TunnelsConfig `mapstructure:"tunnels"`
 
 	// OmitZero omits the points of xfrm.packet.dropped that are zero.
 	OmitZero bool `mapstructure:"omit_zero"`
@@ -49,6 +53,30 @@ type NetworkNamespacesConfig struct {
 	// Named adds namespaces that are bind-mounted under a name, as ip-netns(8)
 	// does. It needs CAP_SYS_ADMIN.
 	Named NamedNamespacesConfig `mapstructure:"named"`
+}
+
+// TunnelsConfig bounds what the metrics xfrm.tunnel.* remember of each network
+// namespace. They are off by default.
+type TunnelsConfig struct {
+	// Limit bounds the tunnels. Those beyond it are counted together, with the
+	// attribute otel.metric.overflow. The default is 2000.
+	Limit int `mapstructure:"limit"`
+	// ForgetAfter is how long a tunnel that has no security association any more
+	// is reported. The default is 24h.
+	ForgetAfter time.Duration `mapstructure:"forget_after"`
+}
+
+// Validate returns one error for each value that is not allowed. It names the key,
+// the value and what is expected.
+func (c *TunnelsConfig) Validate() error {
+	var errs []error
+	if c.Limit < 1 {
+		errs = append(errs, fmt.Errorf(`"limit": is %d, expected at least 1`, c.Limit))
+	}
+	if c.ForgetAfter < minForgetAfter {
+		errs = append(errs, tooShort("forget_after", c.ForgetAfter, "at least "+minForgetAfter.String()))
+	}
+	return errors.Join(errs...)
 }
 
 // NamedNamespacesConfig selects namespaces by name.
@@ -89,6 +117,8 @@ const (
 	// A shorter interval is an error of the unit: 30 means 30 ns.
 	minInterval = 100 * time.Millisecond
 	minDuration = time.Millisecond
+	// A tunnel has no association for some seconds when a daemon reauthenticates.
+	minForgetAfter = time.Second
 )
 
 // Validate returns one error for each value that is not allowed and that the
@@ -146,12 +176,30 @@ func (c *Config) validateIdentity() []error {
 
 func (c *Config) sourceOptions() netns.Options {
 	return netns.Options{
-		Root:      c.RootPath,
-		Limit:     c.NetworkNamespaces.Limit,
-		Processes: c.NetworkNamespaces.Processes,
-		Named:     c.NetworkNamespaces.Named.options(),
+		Root:              c.RootPath,
+		Limit:             c.NetworkNamespaces.Limit,
+		Processes:         c.NetworkNamespaces.Processes,
+		Named:             c.NetworkNamespaces.Named.options(),
+		WithoutStatistics: c.wantsAssociations(),
 	}
 }
+
+// wantsCounts reports whether a metric that counts all associations or policies is
+// enabled.
+func (c *Config) wantsCounts() bool {
+	return c.Metrics.XfrmSaCount.Enabled || c.Metrics.XfrmPolicyCount.Enabled
+}
+
+// wantsTunnels reports whether a metric of tunnels is enabled.
+func (c *Config) wantsTunnels() bool {
+	m := &c.Metrics
+	return m.XfrmTunnelIdleTime.Enabled || m.XfrmTunnelIo.Enabled || m.XfrmTunnelPacketCount.Enabled ||
+		m.XfrmTunnelPacketDropped.Enabled || m.XfrmTunnelSaAge.Enabled || m.XfrmTunnelSaCount.Enabled ||
+		m.XfrmTunnelSaCreated.Enabled || m.XfrmTunnelSaLifetimeUtilization.Enabled ||
+		m.XfrmTunnelSequenceUtilization.Enabled
+}
+
+func (c *Config) wantsAssociations() bool { return c.wantsCounts() || c.wantsTunnels() }
 
 func newDefaultConfig() *Config {
 	return &Config{
@@ -160,6 +208,7 @@ func newDefaultConfig() *Config {
 			Limit: netns.DefaultLimit,
 			Named: NamedNamespacesConfig{Directories: []string{netns.DefaultDirectory}},
 		},
+		Tunnels:              TunnelsConfig{Limit: tunnel.DefaultLimit, ForgetAfter: tunnel.DefaultForgetAfter},
 		MetricsBuilderConfig: metadata.NewDefaultMetricsBuilderConfig(),
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/xfrmreceiver/xfrmreceiver/internal/associations"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netns"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/xfrmstat"
 )
@@ -63,6 +64,11 @@ var shared = []struct {
 	{netns.ErrHidden, "; network namespaces of hidden processes are missing"},
 	{netns.ErrLimit, "; raise it, or select fewer"},
 	{netns.ErrPIDLimit, "; find the others by name (network_namespaces::named), or run them in a systemd service or a container"},
+	{associations.ErrNotPermitted, "; without it the metrics xfrm.sa.*, xfrm.policy.* and xfrm.tunnel.* are missing"},
+	{netns.ErrSocketNotPermitted, "; without them its metrics xfrm.sa.*, xfrm.policy.* and xfrm.tunnel.* are missing"},
+	{associations.ErrOverrun, ""},
+	{associations.ErrTunnelLimit, ""},
+	{associations.ErrAssociationLimit, ""},
 	{netns.ErrUnread, "; raise timeout, or read fewer namespaces"},
 }
 
@@ -125,6 +131,33 @@ func (f *failures) addBadLines(r netns.Reading, bad *xfrmstat.BadLines) {
 	}
 	f.points += bad.Count
 	f.append(failure{key: r.Namespace.String() + ": " + bad.Key(), err: fmt.Errorf("%s: %w", r.File, bad)})
+}
+
+// addAssociations notes why associations of a namespace are missing.
+func (f *failures) addAssociations(r netns.Reading, err error) {
+	for _, err := range each(err) {
+		switch {
+		case errors.Is(err, netns.ErrGone):
+		case errors.Is(err, associations.ErrNoXfrmUser):
+			if f.first(associations.ErrNoXfrmUser.Error()) {
+				f.logger.Warn("No security associations to report: " + err.Error())
+			}
+		default:
+			r.Err = err
+			f.add(r, 0)
+		}
+	}
+}
+
+// each returns the errors that an error joins.
+func each(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only what is joined last
+		return joined.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
 }
 
 func (f *failures) append(one failure) {

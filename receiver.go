@@ -25,7 +25,9 @@ type xfrmReceiver struct {
 // waits for that.
 func (r *xfrmReceiver) Shutdown(ctx context.Context) error {
 	r.scraper.stop()
-	return r.Metrics.Shutdown(ctx)
+	err := r.Metrics.Shutdown(ctx)
+	r.scraper.close()
+	return err
 }
 
 func newReceiver(set receiver.Settings, cfg *Config, source source, next consumer.Metrics,

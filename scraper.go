@@ -12,8 +12,10 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver"
 
+	"github.com/xfrmreceiver/xfrmreceiver/internal/associations"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netns"
+	"github.com/xfrmreceiver/xfrmreceiver/internal/tunnel"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/xfrmstat"
 )
 
@@ -38,6 +40,8 @@ type xfrmScraper struct {
 	timeout  time.Duration
 	starts   *starts
 	failures *failures
+	// associations is nil if no metric of associations or policies is enabled.
+	associations *associations.Reader
 
 	// read counts the namespaces that this scrape has read.
 	read int64
@@ -46,6 +50,7 @@ type xfrmScraper struct {
 	counters, mainCounters []xfrmstat.Counter
 	main                   *netns.Namespace
 	mainTime               pcommon.Timestamp
+	mainAssociations       *associations.Namespace
 
 	stopping context.Context
 	// stop ends a scrape that is under way and lets no other begin.
@@ -60,6 +65,13 @@ func newScraper(set receiver.Settings, cfg *Config, source source) *xfrmScraper 
 		timeout:  cfg.Timeout,
 		failures: newFailures(set.Logger),
 	}
+	if cfg.wantsAssociations() {
+		s.associations = associations.NewReader(associations.Options{
+			Counts:  cfg.wantsCounts(),
+			Tunnels: cfg.wantsTunnels(),
+			Limits:  tunnel.Options{Limit: cfg.Tunnels.Limit, ForgetAfter: cfg.Tunnels.ForgetAfter},
+		})
+	}
 	s.stopping, s.stop = context.WithCancel(context.Background())
 	return s
 }
@@ -69,6 +81,13 @@ func (s *xfrmScraper) start(context.Context, component.Host) (err error) {
 		return err
 	}
 	return s.source.Check()
+}
+
+// close ends what goes on between two scrapes.
+func (s *xfrmScraper) close() {
+	if s.associations != nil {
+		s.associations.Close()
+	}
 }
 
 // scrape reads all namespaces once. The error is partial, and counts the points
@@ -85,10 +104,13 @@ func (s *xfrmScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 	if s.stopping.Err() != nil {
 		return pmetric.NewMetrics(), errShutdown
 	}
-	s.read, s.main, s.mainCounters = 0, nil, s.mainCounters[:0]
-	s.source.Visit(ctx, s.visit)
+	s.read, s.main, s.mainCounters, s.mainAssociations = 0, nil, s.mainCounters[:0], nil
+	s.source.Visit(ctx, func(r netns.Reading) { s.visit(ctx, r) })
 	s.emitMain()
 	s.starts.endScrape()
+	if s.associations != nil {
+		s.associations.EndScrape()
+	}
 	metrics := s.builder.Emit()
 	if s.stopping.Err() != nil {
 		s.failures.interrupted()
@@ -98,36 +120,50 @@ func (s *xfrmScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 }
 
 // visit handles one namespace. It must not block.
-func (s *xfrmScraper) visit(r netns.Reading) {
+func (s *xfrmScraper) visit(ctx context.Context, r netns.Reading) {
+	counters := s.parse(r)
+	read := s.readAssociations(ctx, r)
+	if r.Err != nil && read == nil {
+		return
+	}
+	s.read++
+	now := time.Now()
+	if r.Namespace.IsMain() {
+		s.main, s.mainTime = r.Namespace, pcommon.NewTimestampFromTime(now)
+		s.mainCounters = append(s.mainCounters, counters...)
+		s.mainAssociations = read
+		return
+	}
+	s.record(r.Namespace, counters, pcommon.NewTimestampFromTime(now))
+	s.recordAssociations(read, now)
+	s.emit(r.Namespace)
+}
+
+// parse returns the counters of a namespace.
+func (s *xfrmScraper) parse(r netns.Reading) []xfrmstat.Counter {
 	if r.Err != nil {
 		s.failures.add(r, s.starts.points(r.Namespace))
-		return
+		return nil
 	}
 	var bad *xfrmstat.BadLines
 	s.counters, bad = s.parser.Parse(s.counters[:0], r.Data)
 	s.failures.addBadLines(r, bad)
 	s.failures.noteRead(r.File, s.counters)
-	s.read++
-	now := pcommon.NewTimestampFromTime(time.Now())
-	if r.Namespace.IsMain() {
-		s.main, s.mainTime = r.Namespace, now
-		s.mainCounters = append(s.mainCounters, s.counters...)
-		return
-	}
-	s.record(r.Namespace, s.counters, now)
-	s.emit(r.Namespace)
+	return s.counters
 }
 
 // emitMain emits the main namespace after all others, because its resource has
 // the number of namespaces that were read.
 func (s *xfrmScraper) emitMain() {
-	now := pcommon.NewTimestampFromTime(time.Now())
+	now := time.Now()
 	if s.main != nil {
 		s.record(s.main, s.mainCounters, s.mainTime)
+		s.recordAssociations(s.mainAssociations, now)
 	}
-	s.starts.at(now)
+	ts := pcommon.NewTimestampFromTime(now)
+	s.starts.at(ts)
 	s.builder.Reset(metadata.WithStartTime(s.starts.boot))
-	s.builder.RecordXfrmNetnsCountDataPoint(now, s.read)
+	s.builder.RecordXfrmNetnsCountDataPoint(ts, s.read)
 	s.emit(&netns.Namespace{})
 }
 

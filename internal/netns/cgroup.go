@@ -86,7 +86,7 @@ func ownerOf(path string) owner {
 			o.containerID, o.containerName, o.unit = id, "", ""
 		}
 		if name := containerNameOf(element, before[1]); name != "" {
-			o.containerID, o.containerName, o.unit = "", validUTF8(name), ""
+			o.containerID, o.containerName, o.unit = "", ValidUTF8(name), ""
 		}
 		if strings.HasPrefix(element, "user@") && strings.HasSuffix(element, ".service") {
 			byUser = true
@@ -95,7 +95,7 @@ func ownerOf(path string) owner {
 			// systemd puts "_" before a name that the cgroup file system uses itself
 			// (cg_escape). The rest is the unit's name as D-Bus and systemctl have it,
 			// with \x2d for a dash.
-			o.unit = validUTF8(strings.TrimPrefix(element, "_"))
+			o.unit = ValidUTF8(strings.TrimPrefix(element, "_"))
 		}
 		before = [2]string{before[1], element}
 	}

@@ -366,7 +366,7 @@ func TestNamedNamespaceThatCannotBeRead(t *testing.T) {
 
 func TestValidUTF8(t *testing.T) {
 	for text, want := range map[string]string{"a": "a", "a\xffb": `a\xffb`, "\uFFFD\xfe": "\uFFFD" + `\xfe`, "\xe4\xb8": `\xe4\xb8`} {
-		assert.Equal(t, want, validUTF8(text))
+		assert.Equal(t, want, ValidUTF8(text))
 	}
 }
 

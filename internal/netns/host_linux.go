@@ -53,7 +53,7 @@ func (h *host) close() {
 }
 
 // path returns where a path of the host is seen from here, for messages.
-func (h *host) path(path string) string { return validUTF8(filepath.Join(h.root, path)) }
+func (h *host) path(path string) string { return ValidUTF8(filepath.Join(h.root, path)) }
 
 // procPath returns a path below proc, for messages.
 func (h *host) procPath(path string) string { return h.path(filepath.Join(h.proc, path)) }

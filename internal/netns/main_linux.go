@@ -32,7 +32,19 @@ func (s *Source) readMain(h *host) Reading {
 			err = fmt.Errorf("%w: expected proc at %s", err, h.path(h.proc))
 		}
 	}
-	return Reading{Namespace: &s.main, File: h.path(path), Data: data, Err: err}
+	r := Reading{Namespace: &s.main, File: h.path(path), Data: data, Err: err, Sockets: ownSockets{}}
+	if h.root != "" {
+		r.Sockets = hostSockets{host: h, ownProc: s.ownProc()}
+	}
+	return r
+}
+
+// ownProc returns where the proc of this process is mounted.
+func (s *Source) ownProc() string {
+	if s.opts.Root == "" {
+		return s.opts.Proc
+	}
+	return "/proc"
 }
 
 func (s *Source) readHostFile(h *host, path string) ([]byte, error) {

@@ -122,7 +122,7 @@ func (h *host) openPath(m *mount) (int, error) {
 		return fd, err
 	}
 	return -1, fmt.Errorf("%w, to %q; expected a bind mount, or a link to /proc/PID/ns/net or to another file below root_path",
-		ErrOutsideRoot, validUTF8(target))
+		ErrOutsideRoot, ValidUTF8(target))
 }
 
 // processNamespace matches what a link to the namespace of a process says.

@@ -31,6 +31,9 @@ type Options struct {
 	Processes bool
 	// Named adds namespaces that are bind-mounted in directories.
 	Named Named
+	// WithoutStatistics visits the namespaces also if the kernel has no XFRM
+	// statistics.
+	WithoutStatistics bool
 	// Limit bounds how many namespaces are read; 0 means DefaultLimit.
 	Limit int
 }

@@ -14,9 +14,20 @@ type Reading struct {
 	File string
 	// Data is the content of xfrm_stat. It is valid until the visitor returns.
 	Data []byte
+	// Sockets opens sockets in the namespace; nil if it was not reached. It is
+	// valid until the visitor returns.
+	Sockets Sockets
 	// Err says why there is no Data. It wraps one of the errors below, or names
 	// the path and the cause.
 	Err error
+}
+
+// Sockets opens sockets in one network namespace.
+type Sockets interface {
+	// OpenSocket opens a netlink socket of a protocol (NETLINK_*). The caller
+	// closes it soon: it keeps the namespace alive. The error is ErrNoProtocol,
+	// ErrSocketNotPermitted, ErrRefused or ErrGone, or names the system call.
+	OpenSocket(protocol int) (fd int, err error)
 }
 
 var (
@@ -54,6 +65,17 @@ var (
 	// ErrHidden says that some processes, and with them their namespaces, cannot
 	// be seen.
 	ErrHidden = errors.New("proc hides the processes of other users")
+
+	// ErrNoProtocol says that the kernel does not have the netlink protocol.
+	ErrNoProtocol = errors.New("the kernel does not have the netlink protocol")
+
+	// ErrSocketNotPermitted says that this process lacks the capabilities to open
+	// a socket in the namespace of another process.
+	ErrSocketNotPermitted = errors.New("opening a socket in the network namespace of another process requires the " +
+		"capabilities CAP_SYS_PTRACE and CAP_SYS_ADMIN")
+
+	// ErrGone says that no process is in the namespace any more.
+	ErrGone = errors.New("the network namespace is gone")
 
 	// ErrUnread says that the scrape ended before this namespace was read.
 	ErrUnread = errors.New("timeout ended the scrape before the namespace was read")

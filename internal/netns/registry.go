@@ -242,7 +242,7 @@ func (r *registry) nameByMount(e *entry, m *mount) {
 		return
 	}
 	for _, name := range []string{m.name, m.path, fmt.Sprintf("%s@%d", m.path, m.id.changed)} {
-		e.ns.Name = validUTF8(name)
+		e.ns.Name = ValidUTF8(name)
 		if r.nameCount[e.ns.Name] == 0 {
 			return
 		}

@@ -63,7 +63,7 @@ func (s *Source) Visit(ctx context.Context, visit func(Reading)) {
 	main := s.readMain(h)
 	visit(main)
 	others := s.opts.Processes || len(s.opts.Named.Include) > 0
-	if !others || errors.Is(main.Err, ErrNoStatistics) {
+	if !others || errors.Is(main.Err, ErrNoStatistics) && !s.opts.WithoutStatistics {
 		return
 	}
 	if s.mainInode == 0 {
@@ -71,11 +71,7 @@ func (s *Source) Visit(ctx context.Context, visit func(Reading)) {
 		visit(Reading{File: h.procPath(""), Err: errUnidentified})
 		return
 	}
-	ownProc := "/proc"
-	if s.opts.Root == "" {
-		ownProc = s.opts.Proc
-	}
-	onThread(ownProc, func(t *nsThread) {
+	onThread(s.ownProc(), func(t *nsThread) {
 		(&scrape{Source: s, host: h, thread: t, visit: visit, left: s.opts.Limit - 1}).run(ctx)
 	})
 }
@@ -210,7 +206,7 @@ func (s *scrape) visitMount(ctx context.Context, m *mount) error {
 	if err != nil && !errors.Is(err, ErrNoStatistics) {
 		err = &fs.PathError{Op: "read", Path: s.host.path(m.path), Err: err}
 	}
-	s.visit(Reading{Namespace: &e.ns, File: s.host.path(m.path), Data: data, Err: err})
+	s.visit(Reading{Namespace: &e.ns, File: s.host.path(m.path), Data: data, Err: err, Sockets: s.thread})
 	return nil
 }
 
@@ -282,7 +278,8 @@ func (s *scrape) visitGroups(ctx context.Context) {
 		if c.rank >= knownPID {
 			byPID++
 		}
-		s.visit(Reading{Namespace: &e.ns, File: path, Data: data, Err: err})
+		sockets := &groupSockets{host: s.host, thread: s.thread, group: c.group}
+		s.visit(Reading{Namespace: &e.ns, File: path, Data: data, Err: err, Sockets: sockets})
 	}
 }
 

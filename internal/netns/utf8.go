@@ -8,10 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// validUTF8 returns s with each byte that is not part of valid UTF-8 written as
+// ValidUTF8 returns s with each byte that is not part of valid UTF-8 written as
 // \xNN. File names and cgroup names may hold any bytes, and OTLP carries UTF-8
 // only: receivers refuse a whole request that holds anything else.
-func validUTF8(s string) string {
+func ValidUTF8(s string) string {
 	if utf8.ValidString(s) {
 		return s
 	}

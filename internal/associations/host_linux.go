@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package associations
+
+import (
+	"context"
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xfrmreceiver/xfrmreceiver/internal/netlink"
+	"github.com/xfrmreceiver/xfrmreceiver/internal/netns"
+	"github.com/xfrmreceiver/xfrmreceiver/internal/rtnetlink"
+	"github.com/xfrmreceiver/xfrmreceiver/internal/tunnel"
+)
+
+// host implements tunnel.Host. It asks the kernel once, when the first tunnel is
+// new.
+type host struct {
+	ctx     context.Context
+	sockets netns.Sockets
+	conn    *netlink.Conn
+
+	askedAddresses, askedInterfaces bool
+
+	addresses  map[netip.Addr]bool
+	interfaces []rtnetlink.Interface
+	// err is why something is not known.
+	err error
+}
+
+// IsLocal implements tunnel.Host.
+func (h *host) IsLocal(address netip.Addr) bool {
+	if !h.askedAddresses {
+		h.askedAddresses = true
+		if h.open() {
+			h.addresses, h.err = rtnetlink.Addresses(h.ctx, h.conn)
+		}
+	}
+	return h.addresses[address]
+}
+
+// InterfaceOf implements tunnel.Host.
+func (h *host) InterfaceOf(key tunnel.Key) string {
+	if !h.askedInterfaces {
+		h.askedInterfaces = true
+		if h.open() {
+			h.interfaces, h.err = rtnetlink.IPsecInterfaces(h.ctx, h.conn)
+		}
+	}
+	for i := range h.interfaces {
+		if isOf(&h.interfaces[i], key) {
+			return netns.ValidUTF8(h.interfaces[i].Name)
+		}
+	}
+	return ""
+}
+
+// isOf reports whether a tunnel is that of an interface: of an xfrm interface by
+// its if_id, of a vti interface by its keys, which are the marks, and its remote
+// address where it has one.
+func isOf(i *rtnetlink.Interface, key tunnel.Key) bool {
+	if i.IfID != 0 {
+		return i.IfID == key.IfID
+	}
+	return key.Mark != 0 && (i.InKey == key.Mark || i.OutKey == key.Mark) &&
+		(!i.Remote.IsValid() || i.Remote.IsUnspecified() || i.Remote == key.Peer)
+}
+
+func (h *host) open() bool {
+	if h.conn != nil {
+		return true
+	}
+	fd, err := h.sockets.OpenSocket(unix.NETLINK_ROUTE)
+	if err != nil {
+		h.err = err
+		return false
+	}
+	// A buffer of its own: a message of NETLINK_XFRM is being read.
+	h.conn, h.err = netlink.NewConn(fd, netlink.NewBuffer())
+	return h.err == nil
+}
+
+// again lets the next question ask the kernel.
+func (h *host) again() { h.askedAddresses, h.askedInterfaces = false, false }
+
+func (h *host) close() {
+	if h.conn != nil {
+		_ = h.conn.Close()
+	}
+}
