@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -82,10 +83,10 @@ var modules = []string{
 	"sha512_generic", "sha3_generic", "drbg", "jitterentropy_rng",
 }
 
-// modules adds them to the initramfs.
-func (g *guest) modules() {
+// modules adds them to the initramfs, and more.
+func (g *guest) modules(more ...string) {
 	g.t.Helper()
-	missing, err := g.files.Modules(g.kernel.Modules, modules)
+	missing, err := g.files.Modules(g.kernel.Modules, append(slices.Clone(modules), more...))
 	require.NoError(g.t, err)
 	if len(missing) > 0 {
 		g.t.Logf("%s has no modules %v", g.kernel.Release, missing)
@@ -95,13 +96,24 @@ func (g *guest) modules() {
 // boot runs the guest and returns what it did.
 func (g *guest) boot(arg string, limit time.Duration) []*report.Step {
 	g.t.Helper()
+	var steps []*report.Step
+	for _, line := range g.run(arg, limit) {
+		if line.Step != nil {
+			steps = append(steps, line.Step)
+		}
+	}
+	return steps
+}
+
+// run runs the guest and returns its report.
+func (g *guest) run(arg string, limit time.Duration) []report.Line {
+	g.t.Helper()
 	require.NoError(g.t, g.files.Close())
 	begin := time.Now()
 	result, err := machine.Boot(g.dir, machine.Guest{
 		Kernel: g.kernel.Image, Initramfs: filepath.Join(g.dir, "initramfs"), Arg: arg, Timeout: limit,
 	})
 	g.t.Logf("%s ran for %.0f s", g.kernel.Release, time.Since(begin).Seconds())
-	var steps []*report.Step
 	for _, line := range result.Lines {
 		switch {
 		case line.Release != "":
@@ -110,13 +122,11 @@ func (g *guest) boot(arg string, limit time.Duration) []*report.Step {
 			g.t.Log("guest: ", line.Note)
 		case line.Error != "":
 			assert.Fail(g.t, "the guest failed", line.Error)
-		case line.Step != nil:
-			steps = append(steps, line.Step)
 		}
 	}
 	if err != nil || g.t.Failed() {
 		g.t.Log("console:\n", result.Console)
 	}
 	require.NoError(g.t, err)
-	return steps
+	return result.Lines
 }

@@ -56,8 +56,11 @@ func boot() error {
 		return err
 	}
 	run := runScenarios
-	if len(os.Args) > 1 && os.Args[1] == "mistakes" {
+	switch {
+	case len(os.Args) > 1 && os.Args[1] == "mistakes":
 		run = runMistakes
+	case len(os.Args) > 1 && os.Args[1] == "tunnels":
+		run = runTunnels
 	}
 	if err := run(); err != nil {
 		return err

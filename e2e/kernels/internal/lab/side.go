@@ -148,10 +148,22 @@ func (l *Lab) Flush() error {
 	return errors.Join(l.Here.Flush(), l.There.Flush())
 }
 
-// Flush removes all policies and associations of the side.
-func (s *Side) Flush() error {
+// FlushPolicies removes all policies of both sides.
+func (l *Lab) FlushPolicies() error {
+	return errors.Join(l.Here.flushPolicies(), l.There.flushPolicies())
+}
+
+func (s *Side) flushPolicies() error {
 	if err := s.Netlink.XfrmPolicyFlush(); err != nil {
 		return fmt.Errorf("removing policies: %w", err)
+	}
+	return nil
+}
+
+// Flush removes all policies and associations of the side.
+func (s *Side) Flush() error {
+	if err := s.flushPolicies(); err != nil {
+		return err
 	}
 	if err := s.Netlink.XfrmStateFlush(0); err != nil {
 		return fmt.Errorf("removing associations: %w", err)

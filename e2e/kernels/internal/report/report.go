@@ -33,13 +33,36 @@ type Step struct {
 	Error string `json:"error,omitempty"`
 }
 
+// Series are values by series: the side of the collector, the metric without
+// "xfrm.", the direction or the reason, and the reqid, as in
+// "here tunnel.packet.count inbound 1". Series that differ in other attributes
+// alone are added up.
+type Series map[string]float64
+
+// TunnelStep is what the collectors of both sides said before and after something
+// was done to a tunnel.
+type TunnelStep struct {
+	Name   string `json:"name"`
+	Before Series `json:"before"`
+	After  Series `json:"after"`
+	// Kernel is how far the counters of Here rose.
+	Kernel Counters `json:"kernel"`
+	// Sent is what the step itself counted, by the name of a series.
+	Sent Series `json:"sent,omitempty"`
+	// Log is what the collector of Here logged since the guest began.
+	Log string `json:"log,omitempty"`
+	// Error says why the step could not be done; then its values mean nothing.
+	Error string `json:"error,omitempty"`
+}
+
 // Line is one line of the report; exactly one field is set.
 type Line struct {
 	// Release is the kernel's release, the first line.
 	Release string `json:"release,omitempty"`
 	// Note is for whoever reads the log.
-	Note string `json:"note,omitempty"`
-	Step *Step  `json:"step,omitempty"`
+	Note   string      `json:"note,omitempty"`
+	Step   *Step       `json:"step,omitempty"`
+	Tunnel *TunnelStep `json:"tunnel,omitempty"`
 	// Error ended the guest.
 	Error string `json:"error,omitempty"`
 	// Done is the last line of a guest that did all.

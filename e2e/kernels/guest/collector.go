@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/lab"
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/report"
+)
+
+const tunnelsConfig = `
+receivers:
+  xfrm:
+    collection_interval: 500ms
+    initial_delay: 0s
+    metrics:
+      xfrm.policy.count: {enabled: true}
+      xfrm.sa.count: {enabled: true}
+      xfrm.tunnel.idle_time: {enabled: true}
+      xfrm.tunnel.io: {enabled: true}
+      xfrm.tunnel.packet.count: {enabled: true}
+      xfrm.tunnel.packet.dropped: {enabled: true}
+      xfrm.tunnel.sa.age: {enabled: true}
+      xfrm.tunnel.sa.count: {enabled: true}
+      xfrm.tunnel.sa.created: {enabled: true}
+      xfrm.tunnel.sa.lifetime.utilization: {enabled: true}
+      xfrm.tunnel.sequence.utilization: {enabled: true}
+exporters:
+  file:
+    path: %s
+    append: true
+service:
+  telemetry:
+    metrics:
+      level: none
+  pipelines:
+    metrics:
+      receivers: [xfrm]
+      exporters: [file]
+`
+
+// collector is one that reads tunnels, and writes what it reads to a file.
+type collector struct {
+	name string
+	side *lab.Side
+	cmd  *exec.Cmd
+	// at is how much of the file has been read, rest a line that is not whole.
+	at   int64
+	rest []byte
+	// last are the series of the last scrape, which began at time.
+	last report.Series
+	time time.Time
+}
+
+func startCollector(name string, side *lab.Side) (*collector, error) {
+	c := &collector{name: name, side: side}
+	err := os.WriteFile(workDir+"/"+name+".yaml", fmt.Appendf(nil, tunnelsConfig, c.file()), 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.start()
+}
+
+func (c *collector) file() string { return workDir + "/" + c.name + ".json" }
+
+func (c *collector) start() error {
+	log, err := os.OpenFile(logFile(c.name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	c.cmd = exec.Command("/bin/otelcol-xfrm", "--config", workDir+"/"+c.name+".yaml") //nolint:gosec // The programs of the initramfs.
+	c.cmd.Stdout, c.cmd.Stderr = log, log
+	// The child is forked from the calling thread, and so in its namespace.
+	return c.side.Do(c.cmd.Start)
+}
+
+func (c *collector) restart() error {
+	if err := c.cmd.Process.Signal(unix.SIGTERM); err != nil {
+		return err
+	}
+	if err := c.cmd.Wait(); err != nil {
+		return fmt.Errorf("the collector ended: %w", err)
+	}
+	return c.start()
+}
+
+// since waits for a scrape that began after the time, and returns its series.
+func (c *collector) since(begin time.Time) (report.Series, error) {
+	err := eventually("a scrape of "+c.name, func() (bool, error) {
+		if err := c.read(); err != nil {
+			return false, err
+		}
+		return c.time.After(begin), errNothingScraped
+	})
+	return c.last, err
+}
+
+// read takes in the lines that are new.
+func (c *collector) read() error {
+	file, err := os.Open(c.file())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if _, err := file.Seek(c.at, io.SeekStart); err != nil {
+		return err
+	}
+	content, err := io.ReadAll(file)
+	if err != nil {
+		return err
+	}
+	c.at += int64(len(content))
+	c.rest = append(c.rest, content...)
+	for {
+		line, rest, whole := bytes.Cut(c.rest, []byte("\n"))
+		if !whole {
+			return nil
+		}
+		c.rest = rest
+		if err := c.take(line); err != nil {
+			return err
+		}
+	}
+}
+
+type point struct {
+	AsInt        string
+	AsDouble     float64
+	TimeUnixNano int64 `json:",string"`
+	Attributes   []struct {
+		Key   string
+		Value struct{ StringValue, IntValue string }
+	}
+}
+
+func (c *collector) take(line []byte) error {
+	var got struct {
+		ResourceMetrics []struct {
+			ScopeMetrics []struct {
+				Metrics []struct {
+					Name       string
+					Sum, Gauge struct{ DataPoints []point }
+				}
+			}
+		}
+	}
+	if err := json.Unmarshal(line, &got); err != nil {
+		return fmt.Errorf("a line of OTLP: %w", err)
+	}
+	c.last = report.Series{}
+	first := int64(0)
+	for _, resource := range got.ResourceMetrics {
+		for _, scope := range resource.ScopeMetrics {
+			for _, metric := range scope.Metrics {
+				for _, p := range append(metric.Sum.DataPoints, metric.Gauge.DataPoints...) {
+					value := p.AsDouble
+					if p.AsInt != "" {
+						value, _ = strconv.ParseFloat(p.AsInt, 64)
+					}
+					c.last[c.name+" "+seriesName(metric.Name, p)] += value
+					if first == 0 || p.TimeUnixNano < first {
+						first = p.TimeUnixNano
+					}
+				}
+			}
+		}
+	}
+	c.time = time.Unix(0, first)
+	return nil
+}
+
+// seriesName is the name that report.Series describes.
+func seriesName(metric string, p point) string {
+	parts := []string{strings.TrimPrefix(metric, "xfrm."), "", ""}
+	for _, attribute := range p.Attributes {
+		switch attribute.Key {
+		case "direction", "reason":
+			parts[1] = attribute.Value.StringValue
+		case "xfrm.reqid":
+			parts[2] = attribute.Value.IntValue
+		}
+	}
+	return strings.TrimSpace(strings.Join(parts, " "))
+}
+
+// search counts the places in the collector's memory that hold some bytes. The
+// collector stands still meanwhile.
+func (c *collector) search(wanted []byte) (found int, err error) {
+	pid := c.cmd.Process.Pid
+	if err := c.cmd.Process.Signal(unix.SIGSTOP); err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, c.cmd.Process.Signal(unix.SIGCONT)) }()
+	maps, err := os.Open(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		return 0, err
+	}
+	defer maps.Close()
+	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
+	if err != nil {
+		return 0, err
+	}
+	defer memory.Close()
+	for lines := bufio.NewScanner(maps); lines.Scan(); {
+		var from, to int64
+		var access string
+		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &from, &to, &access); err != nil || access[0] != 'r' {
+			continue
+		}
+		const piece = 1 << 20
+		buffer := make([]byte, piece+len(wanted))
+		for at := from; at < to; at += piece {
+			n, _ := memory.ReadAt(buffer[:min(to-at, int64(len(buffer)))], at)
+			found += bytes.Count(buffer[:n], wanted)
+		}
+	}
+	return found, nil
+}
