@@ -79,6 +79,7 @@ func requireTunnelSteps(t *testing.T, done map[string]*report.TunnelStep, steps 
 			for name, rise := range step.Kernel {
 				assert.Equal(t, rise, got.Kernel[name], "rise of %s", name)
 			}
+			assert.Contains(t, got.Log, step.Logs)
 			if t.Failed() {
 				t.Log(describe(got))
 			}
