@@ -11,6 +11,7 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/internal/associations"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netns"
+	"github.com/xfrmreceiver/xfrmreceiver/internal/tunnel"
 )
 
 // readAssociations reads the associations and policies of a namespace. It returns
@@ -55,6 +56,6 @@ func (s *xfrmScraper) recordAssociations(read *associations.Namespace, now time.
 		}
 	}
 	if read.Dumped {
-		s.recordTunnels(read.Tunnels, now)
+		read.Tunnels.Each(now, func(t *tunnel.Tunnel) { s.recordTunnel(t, now) })
 	}
 }
