@@ -24,8 +24,8 @@ func (s *xfrmScraper) readAssociations(ctx context.Context, r netns.Reading) *as
 		s.associations.Keep(r.Namespace)
 		return nil
 	}
-	read, err := s.associations.Read(ctx, r.Namespace, r.Sockets)
-	s.failures.addAssociations(r, err)
+	read, errs := s.associations.Read(ctx, r.Namespace, r.Sockets)
+	s.failures.addAssociations(r.Namespace, errs)
 	if !read.Counted && !read.Dumped {
 		return nil
 	}
