@@ -53,7 +53,7 @@ func shippedFiles(t *testing.T) (files []shippedFile) {
 	return files
 }
 
-func isOverlay(name string) bool { return strings.HasPrefix(name, "to-") }
+func isOverlay(name string) bool { return strings.HasPrefix(name, "to-") || name == "tunnels.yaml" }
 
 // walk calls f with everything in a tree that is no map and no list.
 func walk(tree any, path string, f func(path string, value any)) {
