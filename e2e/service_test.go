@@ -198,7 +198,7 @@ func TestService(t *testing.T) {
 
 	// Each drop-in adds its own, whichever comes first.
 	for name, dropIns := range map[string][]string{
-		"tunnels, also of named namespaces": {"tunnels.conf", "named-namespaces.conf"},
+		"tunnels and named namespaces": {"tunnels.conf", "named-namespaces.conf"},
 		"named namespaces and tunnels":      {"named-namespaces.conf", "tunnels.conf"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -227,7 +227,8 @@ func TestService(t *testing.T) {
 		s := newService(t, here, map[string]string{"config.yaml": readShipped(t, "processes.yaml")},
 			"tunnels.conf", "tunnels-processes.conf")
 		hasPolicies(t, parsePolicies(t, here.serves(s.process, policyCount)), "", 0, 0, 0)
-		run(t, exec.Command("nsenter", "--target", s.init(), "--pid", "--net=/run/netns/"+site.name, "sleep", "600"))
+		// It ends with the service's systemd.
+		run(t, exec.Command("sh", "-c", fmt.Sprintf("exec nsenter --target %s --pid --net=/run/netns/%s sleep 600 >/dev/null 2>&1", s.init(), site.name)))
 		s.systemctl("reload", "otelcol-xfrm")
 		var got map[string]int64
 		eventually(t, "the process is found", func() bool {

@@ -60,8 +60,8 @@ func TestSystemdUnit(t *testing.T) {
 		"with the drop-in for named namespaces": {[]string{"named-namespaces.conf"}, 22},
 		"with the drop-in for a gateway":        {[]string{"to-gateway.conf"}, 18},
 		"with the one for older versions":       {[]string{"to-gateway-group.conf"}, 18},
-		"with the drop-in for tunnels":          {[]string{"tunnels.conf"}, 22},
-		"with both for tunnels":                 {[]string{"tunnels.conf", "tunnels-processes.conf"}, 30},
+		"with the drop-in for tunnels":          {[]string{"tunnels.conf"}, 21},
+		"with both for tunnels":                 {[]string{"tunnels.conf", "tunnels-processes.conf"}, 27},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := systemdRoot(t, test.dropIns...)
