@@ -250,6 +250,13 @@ func podCgroup(t *testing.T, uid string) (procs string) {
 	return filepath.Join(newCgroup(t, "xfrm-e2e-kubepods-pod"+strings.ReplaceAll(uid, "-", "_")+".slice"), "cgroup.procs")
 }
 
+// nodeWithPod runs a command beside a pod, on a node of its own with a PID 1 whose namespaces
+// may be entered. That of this machine can belong to another user namespace.
+const nodeWithPod = `mount -t proc proc /proc
+nsenter --net=/run/netns/$1 sleep 600 >/dev/null 2>&1 & echo $! >$2
+shift 2
+"$@" & wait`
+
 // The collector, with the arguments, the environment and the rights that each way
 // to deploy gives it, shows what that way is for. This machine is the node.
 func TestKubernetesModes(t *testing.T) {
@@ -284,7 +291,7 @@ func TestKubernetesModes(t *testing.T) {
 		"processes":    {has: []string{inPod}, lacks: []string{inSite, inNamedPod}},
 		"named":        {has: []string{inPod, inSite}, lacks: []string{inNamedPod}},
 		"tunnels":      {lacks: []string{inPod, inSite, inNamedPod}, zeros: true, policies: []string{""}},
-		"tunnels-pods": {has: []string{inPod}, lacks: []string{inSite, inNamedPod}, policies: []string{"k8s_pod_uid=" + uid + " "}},
+		"tunnels-pods": {has: []string{inPod}, lacks: []string{inSite, inNamedPod}, policies: []string{"", "k8s_pod_uid=" + uid + " "}},
 	} {
 		t.Run(folder, func(t *testing.T) {
 			spec := kustomize(t, filepath.Join("overlays", folder)).daemonSet.Spec.Template.Spec
@@ -305,7 +312,13 @@ func TestKubernetesModes(t *testing.T) {
 				}
 				command = append(command, arg)
 			}
-			cmd := own.command(append(command, "--config", "yaml:receivers::xfrm::initial_delay: 0s")...)
+			command = append(command, "--config", "yaml:receivers::xfrm::initial_delay: 0s")
+			if folder == "tunnels-pods" {
+				command = append([]string{
+					"unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", nodeWithPod, "sh", pod.name, cgroup,
+				}, command...)
+			}
+			cmd := own.command(command...)
 			cmd.Env = append(os.Environ(), "ROOT_PATH=/", "HOST_NAME=node-1")
 			for _, variable := range container.Env {
 				if variable.ValueFrom == nil {
@@ -346,7 +359,11 @@ func TestKubernetesModes(t *testing.T) {
 			require.NoError(t, err)
 			require.NoError(t, health.Body.Close())
 			assert.Equal(t, http.StatusOK, health.StatusCode)
-			c.interrupt()
+			if folder == "tunnels-pods" {
+				c.kill() // a signal would reach unshare alone
+			} else {
+				c.interrupt()
+			}
 			assert.NotContains(t, c.output.String(), "\twarn\t", "nothing to complain about")
 			assert.NotContains(t, c.output.String(), "\terror\t")
 		})

@@ -199,7 +199,7 @@ func TestService(t *testing.T) {
 	// Each drop-in adds its own, whichever comes first.
 	for name, dropIns := range map[string][]string{
 		"tunnels and named namespaces": {"tunnels.conf", "named-namespaces.conf"},
-		"named namespaces and tunnels":      {"named-namespaces.conf", "tunnels.conf"},
+		"named namespaces and tunnels": {"named-namespaces.conf", "tunnels.conf"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			here, site := newNamespace(t), newNamespace(t)
