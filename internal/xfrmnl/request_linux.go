@@ -42,16 +42,14 @@ func Counts(ctx context.Context, conn *netlink.Conn) (associations uint32, polic
 
 // DumpSAs asks for all associations and passes each to f, which must not keep the
 // pointer. Malformed ones cost themselves alone: the error wraps ErrMalformed when
-// all others have been passed.
+// all others have been passed. After any other error some are missing.
 func DumpSAs(ctx context.Context, conn *netlink.Conn, f func(*SA)) error {
 	var sa SA
 	var first error
 	malformed := 0
 	err := conn.Exchange(ctx, func(m netlink.Message) error {
-		err := error(nil)
-		if m.Type != msgNewSA {
-			err = errUnexpected
-		} else {
+		err := errUnexpected
+		if m.Type == msgNewSA {
 			err = decodeSA(&sa, m.Data, sizeSAInfo)
 		}
 		if err != nil {
