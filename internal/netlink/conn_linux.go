@@ -156,8 +156,8 @@ func (c *Conn) Wait() error {
 }
 
 // Drain reads all events that have arrived and passes them to f. overrun says that
-// the kernel dropped some. What is malformed costs itself alone; err is the last
-// such error.
+// the kernel dropped some. What is malformed costs itself alone: err is the last
+// such error, and wraps ErrMalformed. After any other error nothing more arrives.
 func (c *Conn) Drain(f func(Message)) (overrun bool, err error) {
 	const maxDatagrams = 100_000 // a flood must not keep the caller for ever
 	closed := c.control(func(fd int) error {
@@ -174,7 +174,7 @@ func (c *Conn) Drain(f func(Message)) (overrun bool, err error) {
 			case errors.Is(one, unix.ENOBUFS):
 				overrun = true
 			case errors.Is(one, ErrDatagram):
-				err = one
+				err = fmt.Errorf("%w: %w", ErrMalformed, one)
 			default:
 				return one
 			}

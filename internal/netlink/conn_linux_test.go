@@ -19,6 +19,7 @@ const (
 	msgNewSA      = 0x10
 	msgDelSA      = 0x11
 	msgGetSA      = 0x12
+	msgFlushSA    = 0x1c
 	msgNewSADInfo = 0x22
 	msgGetSADInfo = 0x23
 	msgNewSPDInfo = 0x24
@@ -165,6 +166,23 @@ func TestEventsAreDrained(t *testing.T) {
 	require.NoError(t, c.Wait())
 	requireEvents(t, c, msgDelSA, msgDelSA, msgDelSA)
 	requireEvents(t, c)
+}
+
+func TestAnEventThatIsTooLargeCostsItselfAlone(t *testing.T) {
+	netlinktest.Enter(t)
+	netlinktest.AddLarval(t, 2)
+	c := newConnWith(t, &Buffer{make([]byte, 64)})
+	require.NoError(t, c.Join(groupSA))
+	netlinktest.MustIP(t, "xfrm state deleteall")
+	netlinktest.AddLarval(t, 1)
+	netlinktest.MustIP(t, "xfrm state flush")
+	var types []uint16
+	overrun, err := c.Drain(func(m Message) { types = append(types, m.Type) })
+	require.ErrorIs(t, err, ErrMalformed)
+	require.ErrorContains(t, err, "bytes, expected at most 64")
+	require.False(t, overrun)
+	require.Equal(t, []uint16{msgFlushSA}, types)
+	requireCleared(t, c)
 }
 
 func TestAnOverrunIsReportedOnceAndWhatFittedArrives(t *testing.T) {

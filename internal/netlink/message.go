@@ -26,10 +26,9 @@ var (
 	// attribute, is impossible.
 	ErrMalformed = errors.New("malformed netlink message")
 
-	// ErrDatagram says that a datagram cannot be divided into messages, or was
-	// longer than the buffer. What stands behind is lost, so an answer is not
-	// complete.
-	ErrDatagram = errors.New("malformed netlink datagram")
+	// ErrDatagram says that a datagram cannot be divided into messages, or is longer
+	// than the buffer. An answer is not complete then.
+	ErrDatagram = errors.New("netlink datagram without whole messages")
 )
 
 // Message is one message of a datagram. Data is valid until the next read.

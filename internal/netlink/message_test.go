@@ -40,12 +40,12 @@ func TestAMessageOfAnImpossibleLengthIsAnErrorThatDoesNotQuoteIt(t *testing.T) {
 		datagram []byte
 		want     string
 	}{
-		"no header":    {32, whole[:15], "malformed netlink datagram: 15 bytes, expected a header of 16"},
-		"zero":         {0, whole, "malformed netlink datagram: message of type 16 says that it has 0 bytes, expected 16 to 32"},
-		"short":        {15, whole, "malformed netlink datagram: message of type 16 says that it has 15 bytes, expected 16 to 32"},
-		"truncated":    {32, whole[:31], "malformed netlink datagram: message of type 16 says that it has 32 bytes, expected 16 to 31"},
-		"largest":      {1<<32 - 1, whole, "malformed netlink datagram: message of type 16 says that it has 4294967295 bytes, expected 16 to 32"},
-		"one too long": {33, whole, "malformed netlink datagram: message of type 16 says that it has 33 bytes, expected 16 to 32"},
+		"no header":    {32, whole[:15], "netlink datagram without whole messages: 15 bytes, expected a header of 16"},
+		"zero":         {0, whole, "netlink datagram without whole messages: message of type 16 says that it has 0 bytes, expected 16 to 32"},
+		"short":        {15, whole, "netlink datagram without whole messages: message of type 16 says that it has 15 bytes, expected 16 to 32"},
+		"truncated":    {32, whole[:31], "netlink datagram without whole messages: message of type 16 says that it has 32 bytes, expected 16 to 31"},
+		"largest":      {1<<32 - 1, whole, "netlink datagram without whole messages: message of type 16 says that it has 4294967295 bytes, expected 16 to 32"},
+		"one too long": {33, whole, "netlink datagram without whole messages: message of type 16 says that it has 33 bytes, expected 16 to 32"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			datagram := append([]byte(nil), tc.datagram...)
