@@ -168,6 +168,18 @@ func TestEventsAreDrained(t *testing.T) {
 	requireEvents(t, c)
 }
 
+func TestWaitEndsWithAnEvent(t *testing.T) {
+	netlinktest.Enter(t)
+	netlinktest.AddLarval(t, 1)
+	c := newConn(t)
+	require.NoError(t, c.Join(groupSA))
+	done := make(chan error)
+	go func() { done <- c.Wait() }()
+	netlinktest.MustIP(t, "xfrm state deleteall")
+	require.NoError(t, <-done)
+	requireEvents(t, c, msgDelSA)
+}
+
 func TestAnEventThatIsTooLargeCostsItselfAlone(t *testing.T) {
 	netlinktest.Enter(t)
 	netlinktest.AddLarval(t, 2)

@@ -3,6 +3,7 @@
 package xfrmnl
 
 import (
+	"bytes"
 	"net/netip"
 	"testing"
 
@@ -75,11 +76,11 @@ func TestAnAssociationIsDecoded(t *testing.T) {
 		"attributes that are too short": {
 			attributes: []attr{
 				{attrAlgAEAD, nil},
-				{attrReplay, make([]byte, 11)},
-				{attrReplayESN, make([]byte, 23)},
-				{attrLastUsed, make([]byte, 7)},
-				{attrMark, make([]byte, 7)},
-				{attrIfID, make([]byte, 3)},
+				{attrReplay, ones(11)},
+				{attrReplayESN, ones(23)},
+				{attrLastUsed, ones(7)},
+				{attrMark, ones(7)},
+				{attrIfID, ones(3)},
 				{attrSADir, nil},
 			},
 			want: func(*SA) {},
@@ -114,6 +115,30 @@ func TestAnAssociationIsDecoded(t *testing.T) {
 			require.Equal(t, want, sa)
 		})
 	}
+}
+
+func ones(n int) []byte { return bytes.Repeat([]byte{1}, n) }
+
+func TestOnlyAnAssociationWithoutAnyAlgorithmIsLarval(t *testing.T) {
+	for _, kind := range []uint16{attrAlgAuth, attrAlgAuthTrunc, attrAlgCrypt, attrAlgAEAD, attrAlgComp} {
+		var sa SA
+		require.NoError(t, decodeSA(&sa, message(msgNewSA, goldenInfo(0), attr{kind, algorithm()}).Data, sizeSAInfo))
+		require.False(t, sa.Larval, "attribute %d", kind)
+	}
+}
+
+func TestAMalformedRowOfADumpCostsItselfAlone(t *testing.T) {
+	good := message(msgNewSA, goldenInfo(0), attr{attrAlgAEAD, algorithm()})
+	var r rows
+	require.True(t, r.decode(good))
+	require.NoError(t, r.err())
+	require.False(t, r.decode(message(msgNewSA, goldenInfo(0)[:12])))
+	require.False(t, r.decode(message(msgUpdSA, goldenInfo(0))))
+	require.True(t, r.decode(good))
+	require.Equal(t, golden(), r.sa)
+	require.ErrorIs(t, r.err(), ErrMalformed)
+	require.EqualError(t, r.err(), "2 associations could not be decoded, the first: message of type 0x10: "+
+		"malformed netlink message: an association has 12 bytes, expected at least 217")
 }
 
 func TestLimitsThatAreNoneAreZero(t *testing.T) {
