@@ -34,7 +34,9 @@ type association struct {
 // note keeps what is not added up.
 func (a *association) note(sa *xfrmnl.SA) {
 	a.limits, a.added, a.first = sa.Limits, sa.Added, sa.FirstUsed
-	a.lastUsed = max(a.lastUsed, sa.LastUsed)
+	if sa.LastUsed != 0 { // an XFRM_MSG_EXPIRE does not tell
+		a.lastUsed = sa.LastUsed
+	}
 	a.sequence = max(sa.OutSequence, sa.InSequence)
 }
 
@@ -55,7 +57,7 @@ func (a *association) join() {
 func (a *association) isAnother(sa *xfrmnl.SA) bool {
 	return sa.Bytes < a.last.Bytes || sa.Packets < a.last.Packets ||
 		a.first != 0 && sa.FirstUsed != a.first ||
-		a.hasMoved(sa) && (sa.ReqID == 0 || sa.Added != a.added)
+		a.hasMoved(sa) && sa.Added != a.added
 }
 
 // hasMoved reports whether the association belongs to another tunnel now. The
@@ -70,8 +72,8 @@ func (a *association) count(now xfrmnl.Figures) {
 		return // it is added when the direction is known
 	}
 	traffic := a.tunnel.Traffic[a.direction]
-	traffic.Bytes += advance64(now.Bytes, a.last.Bytes)
-	traffic.Packets += a.packets(now)
+	grow(&traffic.Bytes, advance64(now.Bytes, a.last.Bytes))
+	grow(&traffic.Packets, a.packets(now))
 	traffic.LastUsed = max(traffic.LastUsed, a.lastUsed)
 	if a.direction == Inbound {
 		a.tunnel.Replay += advance32(now.Replay, a.last.Replay)
@@ -115,14 +117,18 @@ func advance64(now, last uint64) int64 {
 	return int64(min(now-last, math.MaxInt64))
 }
 
-// advance32 is advance64 for a counter that wraps. One that fell by more than it
+// advance32 is advance64 for a counter that wraps. One that fell by less than it
 // would have risen by wrapping began again at zero.
 func advance32(now, last uint32) int64 {
-	if now-last > math.MaxInt32 {
+	if now < last && now-last > math.MaxInt32 {
 		last = 0
 	}
 	return int64(now - last)
 }
+
+// grow adds to a sum, which stays at its largest value. The figures of an
+// association are whatever its daemon set (XFRMA_LTIME_VAL).
+func grow(sum *int64, by int64) { *sum += min(by, math.MaxInt64-*sum) }
 
 // age returns the age in seconds.
 func (a *association) age(now time.Time) float64 {

@@ -31,9 +31,8 @@ func (a *Accumulator) begin(sa *xfrmnl.SA, host Host) {
 	if !belongs(sa) || a.dumps == 0 || a.associations[sa.ID] != nil {
 		return
 	}
-	_, moved := a.movedFrom(sa)
+	_, moved := a.movedFrom(sa, a.began)
 	a.add(sa, sa.Figures, !moved && sa.Bytes == 0 && sa.Packets == 0, host)
-	a.touch(sa.ID)
 }
 
 // Deleted takes the event of an association that was deleted, with its final
@@ -47,12 +46,15 @@ func (a *Accumulator) Expired(sa *xfrmnl.SA, host Host, now time.Time) { a.end(s
 func (a *Accumulator) end(sa *xfrmnl.SA, hasSequence bool, host Host, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.touch(sa.ID)
 	one := a.associations[sa.ID]
+	if one != nil && one.isAnother(sa) {
+		return // it is of one that ended before
+	}
+	a.ignore(sa.ID)
 	if one == nil {
 		return
 	}
-	if one.direction == Unknown {
+	if one.direction == Unknown && hasSequence {
 		a.settle(sa, one, host, now)
 	}
 	figures := sa.Figures
@@ -73,7 +75,7 @@ func (a *Accumulator) Flushed(protocol uint8, now time.Time) {
 	defer a.mu.Unlock()
 	for id, one := range a.associations {
 		if protocol == anyProtocol || protocol == anyIPsec || protocol == id.Protocol {
-			a.touch(id)
+			a.ignore(id)
 			a.remove(id, one, now)
 		}
 	}
@@ -89,8 +91,14 @@ func (a *Accumulator) Overrun() {
 	}
 }
 
-func (a *Accumulator) touch(id xfrmnl.ID) {
-	if a.dumping && len(a.touched) < MaxAssociations {
-		a.touched[id] = struct{}{}
+// ignore ignores what the dump that is under way says of an association that has
+// ended.
+func (a *Accumulator) ignore(id xfrmnl.ID) {
+	switch {
+	case !a.dumping:
+	case len(a.ignored) >= MaxAssociations:
+		a.dumping = false // as if the dump had failed: it is too old
+	default:
+		a.ignored[id] = struct{}{}
 	}
 }

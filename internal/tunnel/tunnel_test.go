@@ -391,7 +391,10 @@ func (k *kernel) sum() (packets int64) {
 // moved.
 func TestNotMoved(t *testing.T) {
 	for name, change := range map[string]func(before, after *xfrmnl.SA){
-		"no reqid":   func(before, after *xfrmnl.SA) { before.ReqID, after.ReqID = 0, 0 },
+		"no reqid": func(before, after *xfrmnl.SA) {
+			before.ReqID, after.ReqID = 0, 0
+			after.Destination = netip.MustParseAddr("192.0.2.9")
+		},
 		"later":      func(_, after *xfrmnl.SA) { after.Added++ },
 		"other SPI":  func(_, after *xfrmnl.SA) { after.SPI++ },
 		"long after": func(_, _ *xfrmnl.SA) {},
