@@ -27,6 +27,9 @@ type association struct {
 	// missing says that the last dump lacked the association although no event
 	// has ended it.
 	missing bool
+	// doubted says that what the last dump said is not of this association, or
+	// puts it into another tunnel, although no event has told.
+	doubted bool
 	// seen is the dump that last showed it.
 	seen uint64
 }
@@ -55,10 +58,13 @@ func (a *association) join() {
 // clock can change the time of adding, see xfrm_timer_handler in
 // net/xfrm/xfrm_state.c, so that time does not tell.)
 func (a *association) isAnother(sa *xfrmnl.SA) bool {
-	return sa.Bytes < a.last.Bytes || sa.Packets < a.last.Packets ||
+	return fell(sa.Figures, a.last) ||
 		a.first != 0 && sa.FirstUsed != a.first ||
 		a.hasMoved(sa) && sa.Added != a.added
 }
+
+// fell reports whether figures are lower than others. The drops wrap.
+func fell(now, last xfrmnl.Figures) bool { return now.Bytes < last.Bytes || now.Packets < last.Packets }
 
 // hasMoved reports whether the association belongs to another tunnel now. The
 // source address is not a part of its identity.

@@ -129,3 +129,45 @@ func TestUnknownBesideKnown(t *testing.T) {
 	k.dump()
 	assert.Nil(t, k.tunnel().Traffic[Unknown])
 }
+
+// The sums of a tunnel whose direction becomes known count since the association
+// was found.
+func TestStartOfSettledTunnel(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.local = nil
+	sa := k.add(in(1))
+	k.dump()
+	start := k.now
+	k.dump()
+	receive(sa, 6)
+	k.dump()
+	assert.Equal(t, [2]int64{6, -1}, k.both())
+	assert.Equal(t, start, k.tunnel().Start)
+}
+
+// One of unknown direction beside others is not shown, and then shown again.
+func TestUnknownIsShownAgain(t *testing.T) {
+	k := listening(t)
+	k.local[there] = true
+	outbound, inbound, unknown := out(1), out(2), out(3)
+	outbound.Direction, inbound.Direction = xfrmnl.DirectionOut, xfrmnl.DirectionIn
+	for _, sa := range []*xfrmnl.SA{outbound, inbound, unknown} {
+		k.add(sa)
+	}
+	traffic := func() *Traffic {
+		for _, one := range k.tunnels() {
+			if one.Local == here {
+				return one.Traffic[Unknown]
+			}
+		}
+		return nil
+	}
+	k.dump()
+	assert.EqualValues(t, 1, traffic().Associations)
+	delete(k.sas, unknown.ID)
+	k.dump()
+	assert.Nil(t, traffic())
+	k.sas[unknown.ID] = unknown
+	k.dump()
+	assert.EqualValues(t, 1, traffic().Associations)
+}

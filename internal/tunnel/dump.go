@@ -45,12 +45,14 @@ func (a *Accumulator) Row(sa *xfrmnl.SA) {
 	case one.seen == a.dumps:
 		return // while it migrates, the kernel shows it twice
 	case one.isAnother(sa) || one.hasMoved(sa):
-		if a.events && !one.missing {
-			return // the event that tells may be under way: as if it were not shown
+		if a.events && !one.doubted {
+			// The event that tells may be under way: the next dump decides.
+			one.seen, one.doubted = a.dumps, true
+			return
 		}
 		one = a.replace(sa, one)
 	}
-	one.seen, one.missing = a.dumps, false
+	one.seen, one.missing, one.doubted = a.dumps, false, false
 	one.note(sa)
 	if one.direction == Unknown {
 		a.settle(sa, one, a.host, a.began)
@@ -112,6 +114,9 @@ func (a *Accumulator) addFresh(sa *xfrmnl.SA, now time.Time) {
 		return // an event was quicker
 	}
 	initial, moved := a.movedFrom(sa, now)
+	if moved && fell(sa.Figures, initial) {
+		return // it ended after the dump had shown it
+	}
 	if one := a.add(sa, initial, !moved, a.host); one != nil {
 		one.count(sa.Figures)
 	}

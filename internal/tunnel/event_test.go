@@ -3,6 +3,7 @@
 package tunnel
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -81,6 +82,9 @@ func TestDropsWrap(t *testing.T) {
 	sa.Replay, sa.IntegrityFailed = 1, 1 // fell: it began again
 	k.dump()
 	assert.EqualValues(t, 6, k.tunnel().Replay)
+	sa.Replay = 3_000_000_001
+	k.dump()
+	assert.EqualValues(t, 3_000_000_006, k.tunnel().Replay)
 }
 
 // A flush has no figures: what was counted since the last dump is lost.
@@ -236,4 +240,183 @@ func TestTimeOfAddingMoves(t *testing.T) {
 	receive(sa, 1)
 	k.dump()
 	assert.Equal(t, [2]int64{6, -1}, k.both())
+}
+
+// A dump can show what is newer than the events that have been read.
+func TestDumpAheadOfEvents(t *testing.T) {
+	t.Run("deleted and added again", func(t *testing.T) {
+		k := listening(t)
+		sa := k.add(in(1))
+		receive(sa, 10)
+		sa.FirstUsed = 1
+		k.dump()
+		receive(sa, 2)
+		again := in(1)
+		again.Added, again.FirstUsed = sa.Added+5, 6
+		receive(again, 3)
+		k.sas[sa.ID] = again
+		k.dump()
+		assert.Equal(t, [2]int64{10, -1}, k.both())
+		k.a.Deleted(sa, k, k.now)
+		initial := in(1)
+		initial.Added = again.Added
+		k.a.Added(initial, k)
+		k.dump()
+		assert.Equal(t, [2]int64{15, -1}, k.both())
+		assert.EqualValues(t, 2, k.tunnel().Traffic[Inbound].Created)
+	})
+	t.Run("moved, with the same identity", func(t *testing.T) {
+		k := listening(t)
+		before := k.add(out(1))
+		send(before, 10)
+		k.dump()
+		after := *before
+		after.Source = moved
+		initial := after
+		send(&after, 3)
+		k.sas[after.ID] = &after
+		k.dump()
+		k.a.Deleted(before, k, k.now)
+		k.a.Added(&initial, k)
+		k.dump()
+		assert.EqualValues(t, 13, k.sum())
+	})
+	t.Run("without any event", func(t *testing.T) {
+		k := listening(t)
+		sa := k.add(in(1))
+		receive(sa, 10)
+		sa.FirstUsed = 1
+		k.dump()
+		again := in(1)
+		again.FirstUsed = 2
+		receive(again, 3)
+		k.sas[sa.ID] = again
+		k.dump()
+		k.dump()
+		assert.Equal(t, [2]int64{13, -1}, k.both())
+		// The event of the first comes late all the same.
+		k.a.Deleted(sa, k, k.now)
+		assert.Equal(t, [2]int64{13, -1}, k.both())
+		assert.EqualValues(t, 1, k.tunnel().Traffic[Inbound].Associations)
+	})
+	t.Run("one doubt is forgotten", func(t *testing.T) {
+		k := listening(t)
+		sa := k.add(in(1))
+		receive(sa, 10)
+		k.dump()
+		k.a.BeginDump(k.now, k, true)
+		k.a.Row(in(1))
+		k.a.EndDump(k.now)
+		k.dump()
+		k.a.BeginDump(k.now, k, true)
+		k.a.Row(in(1))
+		k.a.EndDump(k.now)
+		k.dump()
+		assert.Equal(t, [2]int64{10, -1}, k.both())
+		assert.EqualValues(t, 1, k.tunnel().Traffic[Inbound].Created)
+	})
+}
+
+// While an association migrates, a dump may show it twice, the newer first.
+func TestShownTwice(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.dump()
+	before := k.add(out(1))
+	send(before, 10)
+	k.dump()
+	after := *before
+	after.Source = moved
+	send(&after, 3)
+	for range 2 {
+		k.a.BeginDump(k.now, k, false)
+		k.a.Row(&after)
+		k.a.Row(before)
+		k.a.EndDump(k.now)
+	}
+	assert.EqualValues(t, 13, k.sum())
+}
+
+// What moved has no drops at first. A row that is older than its end is not it.
+func TestMoveToAnotherDestination(t *testing.T) {
+	destination := netip.MustParseAddr("192.0.2.9")
+	for name, c := range map[string]struct{ packets, drops, wantPackets, wantDrops uint64 }{
+		"its drops begin again": {packets: 12, drops: 6, wantPackets: 12, wantDrops: 11},
+		"an older row":          {packets: 9, drops: 4, wantPackets: 10, wantDrops: 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKernel(t, Options{})
+			k.local[destination] = true
+			k.dump()
+			sa := k.add(in(1))
+			receive(sa, 10)
+			sa.Replay = 5
+			k.dump()
+			k.delete(sa)
+			after := *sa
+			after.Destination = destination
+			after.Packets, after.Bytes, after.Replay = c.packets, 100*c.packets, uint32(c.drops)
+			k.add(&after)
+			k.dump()
+			assert.EqualValues(t, c.wantPackets, k.sum())
+			drops := int64(0)
+			for _, one := range k.tunnels() {
+				drops += one.Replay
+			}
+			assert.EqualValues(t, c.wantDrops, drops)
+		})
+	}
+}
+
+// Of several that look alike, as Cilium's do, one has moved.
+func TestOneMoves(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.dump()
+	sa := k.add(out(1))
+	send(sa, 10)
+	k.dump()
+	k.delete(sa)
+	for _, address := range []string{"192.0.2.8", "192.0.2.9"} {
+		other := *sa
+		other.Destination = netip.MustParseAddr(address)
+		send(&other, 1)
+		k.add(&other)
+	}
+	k.dump()
+	assert.EqualValues(t, 10+1+11, k.sum())
+}
+
+// The end by a hard limit has no sequence numbers, so it does not tell that the
+// packets were received.
+func TestUnknownDirectionExpires(t *testing.T) {
+	k := listening(t)
+	k.local = nil
+	sa := k.add(out(1))
+	k.dump()
+	send(sa, 4)
+	event := *sa
+	event.OutSequence = 0
+	k.a.Expired(&event, k, k.now)
+	assert.Nil(t, k.tunnel().Traffic[Inbound])
+}
+
+// More ends during one dump than are remembered: it is as if it had failed.
+func TestEndsDuringADumpAreBounded(t *testing.T) {
+	k := listening(t)
+	sa := k.add(in(1))
+	receive(sa, 5)
+	k.dump()
+	k.a.BeginDump(k.now, k, true)
+	for spi := range uint32(MaxAssociations) {
+		k.a.Deleted(in(spi+10), k, k.now)
+	}
+	assert.Len(t, k.a.ignored, MaxAssociations)
+	receive(sa, 2)
+	k.delete(sa)
+	assert.LessOrEqual(t, len(k.a.ignored), MaxAssociations)
+	k.a.Row(sa)
+	k.a.EndDump(k.now)
+	assert.Equal(t, [2]int64{7, -1}, k.both())
+	k.dump()
+	assert.Equal(t, [2]int64{7, -1}, k.both())
+	assert.Zero(t, k.tunnel().Traffic[Inbound].Associations)
 }

@@ -101,6 +101,14 @@ func TestLastUsed(t *testing.T) {
 	found.add(sa)
 	found.dump()
 	assert.EqualValues(t, 77, found.tunnel().Traffic[Inbound].LastUsed)
+	// The clock is set back.
+	sa.LastUsed = uint64(begin.Unix())
+	found.dump()
+	found.now = begin.Add(-time.Hour)
+	assert.EqualValues(t, found.now.Unix(), found.tunnel().Traffic[Inbound].LastUsed)
+	sa.LastUsed = uint64(found.now.Unix()) - 5
+	found.dump()
+	assert.Equal(t, sa.LastUsed, found.a.associations[sa.ID].lastUsed)
 }
 
 // A start is never later than the time of a point.
