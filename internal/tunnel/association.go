@@ -60,7 +60,7 @@ func (a *association) join() {
 func (a *association) isAnother(sa *xfrmnl.SA) bool {
 	return fell(sa.Figures, a.last) ||
 		a.first != 0 && sa.FirstUsed != a.first ||
-		a.hasMoved(sa) && sa.Added != a.added
+		sa.Added != a.added && a.hasMoved(sa)
 }
 
 // fell reports whether figures are lower than others. The drops wrap.

@@ -116,6 +116,7 @@ func play(script []byte) error {
 	if len(script) < 2 {
 		return nil
 	}
+	script = script[:min(len(script), 1000)]
 	m := &model{a: New(Options{}), now: begin, events: script[0]&1 != 0, exact: true, exactDrop: true}
 	m.lossy = script[0]&2 != 0
 	before := 2 * int(script[1]%16)

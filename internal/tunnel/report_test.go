@@ -120,8 +120,8 @@ func TestClockSetBack(t *testing.T) {
 	assert.Equal(t, k.now, k.tunnel().Start)
 }
 
-// What an association needs bounds what a flood of them costs.
-func BenchmarkRow(b *testing.B) {
+// dumper returns what dumps 10,000 associations that are known.
+func dumper() func() {
 	a := New(Options{})
 	var sas [10_000]*xfrmnl.SA
 	for i := range sas {
@@ -136,6 +136,15 @@ func BenchmarkRow(b *testing.B) {
 		a.EndDump(begin)
 	}
 	dump()
+	return dump
+}
+
+func TestRowDoesNotAllocate(t *testing.T) {
+	assert.Less(t, testing.AllocsPerRun(5, dumper()), 10.0)
+}
+
+func BenchmarkRow(b *testing.B) {
+	dump := dumper()
 	b.ReportAllocs()
 	for b.Loop() {
 		dump()
