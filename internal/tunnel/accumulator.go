@@ -139,9 +139,8 @@ func (a *Accumulator) place(sa *xfrmnl.SA, d Direction, host Host, start time.Ti
 	key := keyOf(sa, d)
 	t := a.tunnels[key]
 	switch {
-	case t != nil && t.empty != nil:
+	case t != nil && t.living == 0:
 		a.empty.Remove(t.empty)
-		t.empty = nil
 	case t == nil && len(a.tunnels) >= a.options.Limit && !a.evict():
 		if a.overflow == nil {
 			a.overflow = &Tunnel{Overflow: true, Start: start}

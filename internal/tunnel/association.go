@@ -36,10 +36,7 @@ type association struct {
 
 // note keeps what is not added up.
 func (a *association) note(sa *xfrmnl.SA) {
-	a.limits, a.added, a.first = sa.Limits, sa.Added, sa.FirstUsed
-	if sa.LastUsed != 0 { // an XFRM_MSG_EXPIRE does not tell
-		a.lastUsed = sa.LastUsed
-	}
+	a.limits, a.added, a.first, a.lastUsed = sa.Limits, sa.Added, sa.FirstUsed, sa.LastUsed
 	a.sequence = max(sa.OutSequence, sa.InSequence)
 }
 
@@ -49,7 +46,6 @@ func (a *association) join() {
 	traffic.LastUsed = max(traffic.LastUsed, a.lastUsed)
 	if a.isNew && a.direction != Unknown {
 		traffic.Created++
-		a.isNew = false
 	}
 }
 
@@ -81,18 +77,17 @@ func (a *association) count(now xfrmnl.Figures) {
 	grow(&traffic.Bytes, advance64(now.Bytes, a.last.Bytes))
 	grow(&traffic.Packets, a.packets(now))
 	traffic.LastUsed = max(traffic.LastUsed, a.lastUsed)
-	if a.direction == Inbound {
-		a.tunnel.Replay += advance32(now.Replay, a.last.Replay)
-		a.tunnel.ReplayWindow += advance32(now.ReplayWindow, a.last.ReplayWindow)
-		a.tunnel.IntegrityFailed += advance32(now.IntegrityFailed, a.last.IntegrityFailed)
-	}
+	a.tunnel.Replay += advance32(now.Replay, a.last.Replay)
+	a.tunnel.ReplayWindow += advance32(now.ReplayWindow, a.last.ReplayWindow)
+	a.tunnel.IntegrityFailed += advance32(now.IntegrityFailed, a.last.IntegrityFailed)
 	a.last = now
 }
 
 // packets returns the packets since the last time. Outbound it is the advance of
 // the sequence number: each segment of a segmented packet has one, while the
-// kernel counts one packet. IPComp numbers nothing, and neither does the kernel
-// for hardware that does.
+// kernel counts one packet. IPComp numbers nothing, neither does the kernel for
+// hardware that does, and XFRM_MSG_EXPIRE does not tell: then it is the kernel's
+// count, too low if packets were segmented.
 func (a *association) packets(now xfrmnl.Figures) int64 {
 	switch {
 	case a.direction != Outbound || now.OutSequence == 0:
@@ -102,17 +97,6 @@ func (a *association) packets(now xfrmnl.Figures) int64 {
 	default:
 		return advance32(uint32(now.OutSequence), uint32(a.last.OutSequence))
 	}
-}
-
-// withoutSequence returns the figures of an event that has no sequence numbers:
-// one number for each packet since the last time, too few if packets were
-// segmented.
-func (a *association) withoutSequence(f xfrmnl.Figures) xfrmnl.Figures {
-	f.ESN, f.InSequence, f.OutSequence = a.last.ESN, a.last.InSequence, a.last.OutSequence
-	if a.direction == Outbound && f.OutSequence != 0 {
-		f.OutSequence += uint64(advance64(f.Packets, a.last.Packets))
-	}
-	return f
 }
 
 // advance64 returns how far a counter has come. One that fell began again at zero.

@@ -26,7 +26,7 @@ func (a *Accumulator) Row(sa *xfrmnl.SA) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, ok := a.ignored[sa.ID]; ok || !a.dumping {
+	if _, ok := a.ignored[sa.ID]; ok {
 		return
 	}
 	one := a.associations[sa.ID]

@@ -57,12 +57,8 @@ func (a *Accumulator) end(sa *xfrmnl.SA, hasSequence bool, host Host, now time.T
 	if one.direction == Unknown && hasSequence {
 		a.settle(sa, one, host, now)
 	}
-	figures := sa.Figures
-	if !hasSequence {
-		figures = one.withoutSequence(figures)
-	}
 	one.note(sa)
-	one.count(figures)
+	one.count(sa.Figures)
 	a.remove(sa.ID, one, now)
 }
 

@@ -57,6 +57,7 @@ func TestPacketsOutbound(t *testing.T) {
 		"wrapped":  {xfrmnl.Figures{OutSequence: 0xfffffffe}, xfrmnl.Figures{OutSequence: 3}, 5},
 		"ESN":      {xfrmnl.Figures{OutSequence: 0xfffffffe, ESN: true}, xfrmnl.Figures{OutSequence: 0x100000003, ESN: true}, 5},
 		"hardware": {xfrmnl.Figures{Packets: 3}, xfrmnl.Figures{Packets: 9}, 6},
+		"set back": {xfrmnl.Figures{OutSequence: 9, ESN: true}, xfrmnl.Figures{OutSequence: 3, ESN: true}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKernel(t, Options{})
@@ -164,6 +165,37 @@ func TestEventsDuringADump(t *testing.T) {
 		assert.Zero(t, k.tunnel().Traffic[Inbound].Associations)
 		assert.EqualValues(t, 1, k.tunnel().Traffic[Inbound].Created)
 	})
+	t.Run("shown for the first time, and then added", func(t *testing.T) {
+		k := listening(t)
+		k.a.BeginDump(k.now, k, true)
+		sa := in(1)
+		k.a.Row(sa)
+		k.add(sa)
+		k.a.EndDump(k.now)
+		assert.EqualValues(t, 1, k.tunnel().Traffic[Inbound].Created)
+		assert.Equal(t, 1, k.tunnel().living)
+	})
+	t.Run("ended during the first dump, and then shown", func(t *testing.T) {
+		k := newKernel(t, Options{})
+		k.a.BeginDump(k.now, k, true)
+		k.a.Deleted(in(1), k, k.now)
+		k.a.Row(in(1))
+		k.a.EndDump(k.now)
+		assert.Empty(t, k.a.associations)
+	})
+	t.Run("flushed, and then shown", func(t *testing.T) {
+		k := listening(t)
+		sa := in(1)
+		sa.ReqID = 0
+		receive(k.add(sa), 5)
+		k.dump()
+		k.a.BeginDump(k.now, k, true)
+		k.a.Flushed(0, k.now)
+		k.a.Row(sa)
+		k.a.EndDump(k.now)
+		assert.Equal(t, [2]int64{5, -1}, k.both())
+		assert.Empty(t, k.a.associations)
+	})
 	t.Run("added, and not shown", func(t *testing.T) {
 		k := listening(t)
 		k.a.BeginDump(k.now, k, true)
@@ -210,6 +242,11 @@ func TestEndWithoutEvent(t *testing.T) {
 	delete(k.sas, sa.ID)
 	k.dump()
 	assert.Len(t, k.a.associations, 1)
+	k.add(sa)
+	k.dump()
+	delete(k.sas, sa.ID)
+	k.dump()
+	assert.Len(t, k.a.associations, 1, "it was shown in between")
 	k.dump()
 	assert.Empty(t, k.a.associations)
 }
@@ -257,6 +294,7 @@ func TestDumpAheadOfEvents(t *testing.T) {
 		k.sas[sa.ID] = again
 		k.dump()
 		assert.Equal(t, [2]int64{10, -1}, k.both())
+		assert.EqualValues(t, 1, k.tunnel().Traffic[Inbound].Associations)
 		k.a.Deleted(sa, k, k.now)
 		initial := in(1)
 		initial.Added = again.Added
@@ -359,10 +397,13 @@ func TestMoveToAnotherDestination(t *testing.T) {
 			k.dump()
 			assert.EqualValues(t, c.wantPackets, k.sum())
 			drops := int64(0)
+			created := int64(0)
 			for _, one := range k.tunnels() {
 				drops += one.Replay
+				created += one.Traffic[Inbound].Created
 			}
 			assert.EqualValues(t, c.wantDrops, drops)
+			assert.EqualValues(t, 1, created)
 		})
 	}
 }
@@ -402,7 +443,9 @@ func TestUnknownDirectionExpires(t *testing.T) {
 // More ends during one dump than are remembered: it is as if it had failed.
 func TestEndsDuringADumpAreBounded(t *testing.T) {
 	k := listening(t)
-	sa := k.add(in(1))
+	sa := in(1)
+	sa.ReqID = 0
+	k.add(sa)
 	receive(sa, 5)
 	k.dump()
 	k.a.BeginDump(k.now, k, true)
@@ -419,4 +462,88 @@ func TestEndsDuringADumpAreBounded(t *testing.T) {
 	k.dump()
 	assert.Equal(t, [2]int64{7, -1}, k.both())
 	assert.Zero(t, k.tunnel().Traffic[Inbound].Associations)
+}
+
+// What was not known, and has counted when it is added, has moved here.
+func TestAddedWithCounters(t *testing.T) {
+	k := listening(t)
+	sa := in(1)
+	receive(sa, 20)
+	k.add(sa)
+	receive(sa, 3)
+	k.dump()
+	assert.Equal(t, [2]int64{3, -1}, k.both())
+	assert.Zero(t, k.tunnel().Traffic[Inbound].Created)
+}
+
+// One that was completed, and ended before a dump could show it, counts.
+func TestShortLife(t *testing.T) {
+	k := listening(t)
+	k.a.Updated(in(1), k)
+	sa := in(1)
+	receive(sa, 3)
+	sa.LastUsed = 77
+	k.a.Deleted(sa, k, k.now)
+	assert.Equal(t, [2]int64{3, -1}, k.both())
+	assert.EqualValues(t, 77, k.tunnel().Traffic[Inbound].LastUsed)
+}
+
+// Each of the figures tells that another association has the identity.
+func TestAnother(t *testing.T) {
+	before := in(1)
+	before.Figures, before.FirstUsed = xfrmnl.Figures{Bytes: 100, Packets: 2}, 1
+	for name, c := range map[string]struct {
+		change  func(*xfrmnl.SA)
+		created int64
+	}{
+		"the same":         {func(*xfrmnl.SA) {}, 1},
+		"fewer bytes":      {func(sa *xfrmnl.SA) { sa.Bytes-- }, 2},
+		"fewer packets":    {func(sa *xfrmnl.SA) { sa.Packets-- }, 2},
+		"first used later": {func(sa *xfrmnl.SA) { sa.FirstUsed++ }, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKernel(t, Options{})
+			k.dump()
+			sa := *before
+			k.add(&sa)
+			k.dump()
+			c.change(&sa)
+			k.dump()
+			assert.Equal(t, c.created, k.tunnel().Traffic[Inbound].Created)
+		})
+	}
+}
+
+// Migrated there and back again, between dumps, without events.
+func TestMigrateBack(t *testing.T) {
+	k := listening(t)
+	k.local[moved] = true
+	sa := in(1)
+	k.add(sa)
+	receive(sa, 10)
+	k.dump()
+	for _, address := range []netip.Addr{moved, here, moved} {
+		delete(k.sas, sa.ID)
+		sa.Destination = address
+		receive(sa, 1)
+		k.sas[sa.ID] = sa
+		k.dump()
+	}
+	assert.EqualValues(t, 13, k.sum())
+}
+
+// What moved away left its identity to another association.
+func TestIdentityOfMovedIsUsedAgain(t *testing.T) {
+	k := listening(t)
+	sa := k.add(in(1))
+	k.dump()
+	k.delete(sa)
+	again := in(1)
+	again.Added++
+	k.add(again)
+	after := *sa
+	after.Destination = moved
+	k.sas[after.ID] = &after // its event was lost
+	k.dump()
+	assert.Len(t, k.a.associations, 2)
 }

@@ -97,6 +97,10 @@ func TestTunnelLimit(t *testing.T) {
 	assert.EqualValues(t, 10, k.overflow().Traffic[Inbound].Packets)
 	tunnels, _ = k.a.Full()
 	assert.False(t, tunnels)
+	k.add(withReqID(7))
+	k.dump()
+	assert.Len(t, k.a.tunnels, 2)
+	assert.EqualValues(t, 1, k.overflow().Traffic[Inbound].Associations)
 }
 
 // overflow returns the tunnel that stands for the others, which is the last.
@@ -164,6 +168,30 @@ func TestAssociationLimit(t *testing.T) {
 	}
 	assert.Len(t, k.a.associations, MaxAssociations)
 	assert.LessOrEqual(t, len(k.a.ended), MaxAssociations)
+}
+
+// One dump shows more new associations than are remembered.
+func TestRowsAreBounded(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.dump()
+	k.a.BeginDump(k.now, k, false)
+	for spi := range uint32(MaxAssociations + 1) {
+		k.a.Row(in(spi))
+	}
+	assert.Len(t, k.a.fresh, MaxAssociations)
+	k.a.EndDump(k.now)
+	_, associations := k.a.Full()
+	assert.True(t, associations)
+}
+
+// More associations end between two dumps than are remembered.
+func TestEndsAreBounded(t *testing.T) {
+	k := listening(t)
+	for spi := range uint32(MaxAssociations + 1) {
+		k.a.Added(in(spi), k)
+		k.a.Deleted(in(spi), k, k.now)
+	}
+	assert.Len(t, k.a.ended, MaxAssociations)
 }
 
 // Figures are whatever a daemon has set. The sums stay at their largest value.

@@ -36,7 +36,7 @@ func (t *Tunnel) clear(now time.Time) {
 		if traffic != nil {
 			traffic.Associations, traffic.newest = 0, nil
 			// The clock may have been set back.
-			traffic.LastUsed = min(traffic.LastUsed, uint64(max(0, now.Unix())))
+			traffic.LastUsed = min(traffic.LastUsed, uint64(now.Unix()))
 		}
 	}
 	if t.isKnown() {

@@ -54,8 +54,8 @@ type Tunnel struct {
 	Sequence    float64
 	HasSequence bool
 
-	// living is how many associations are remembered. Without any, emptySince is
-	// when the last one ended, and empty the place among the tunnels without.
+	// living is how many associations are remembered. If there are none, emptySince
+	// is when the last one ended, and empty is the place among such tunnels.
 	living     int
 	emptySince time.Time
 	empty      *list.Element

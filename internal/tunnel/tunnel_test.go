@@ -44,10 +44,14 @@ func (k *kernel) IsLocal(address netip.Addr) bool { k.asked++; return k.local[ad
 
 func (k *kernel) InterfaceOf(key Key) string {
 	k.asked++
-	if key.IfID == 42 {
+	switch {
+	case key.IfID == 42:
 		return "ipsec0"
+	case key.Mark == 1:
+		return "vti0"
+	default:
+		return ""
 	}
-	return ""
 }
 
 // in is an inbound association.
@@ -101,7 +105,7 @@ func (k *kernel) dump() {
 	for _, sa := range k.sas {
 		k.a.Row(sa)
 	}
-	k.a.EndDump(k.now)
+	k.a.EndDump(k.now.Add(time.Millisecond))
 }
 
 func (k *kernel) tunnels() []Tunnel {
@@ -234,6 +238,7 @@ func TestKey(t *testing.T) {
 			for _, one := range all {
 				assert.EqualValues(t, 1, one.Traffic[Inbound].Packets)
 				assert.Equal(t, one.IfID == 42, one.Interface == "ipsec0")
+				assert.Equal(t, one.Mark == 1, one.Interface == "vti0")
 			}
 		})
 	}
