@@ -202,14 +202,21 @@ func TestUnknownEnds(t *testing.T) {
 
 // Directions become known beyond the limit, too.
 func TestUnknownBeyondTheLimit(t *testing.T) {
-	k := newKernel(t, Options{Limit: 1})
-	k.dump()
-	k.add(withReqID(1))
-	k.dump()
-	k.local = nil
-	sa := k.add(withReqID(2))
-	k.dump()
-	receive(sa, 3)
-	k.dump()
-	assert.EqualValues(t, 3, k.overflow().Traffic[Inbound].Packets)
+	for _, room := range []bool{false, true} {
+		k := newKernel(t, Options{Limit: 1})
+		k.dump()
+		first := k.add(withReqID(1))
+		k.dump()
+		k.local = nil
+		sa := k.add(withReqID(2))
+		k.dump()
+		if room { // for a tunnel of its own
+			k.delete(first)
+			k.dump()
+		}
+		receive(sa, 3)
+		k.dump()
+		assert.EqualValues(t, 3, k.sum())
+		assert.Equal(t, room, k.overflow().Traffic[Inbound] == nil)
+	}
 }

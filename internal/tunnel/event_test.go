@@ -547,3 +547,14 @@ func TestIdentityOfMovedIsUsedAgain(t *testing.T) {
 	k.dump()
 	assert.Len(t, k.a.associations, 2)
 }
+
+// An association that has both ends here numbers packets and receives them.
+func TestPacketsInbound(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.dump()
+	sa := in(1)
+	sa.Direction, sa.Packets, sa.OutSequence = xfrmnl.DirectionIn, 3, 5
+	k.add(sa)
+	k.dump()
+	assert.EqualValues(t, 3, k.tunnel().Traffic[Inbound].Packets)
+}

@@ -392,6 +392,22 @@ func (k *kernel) sum() (packets int64) {
 	return packets
 }
 
+// One that moves while a dump is under way is in neither place.
+func TestMoveDuringADump(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.dump()
+	sa := k.add(out(1))
+	send(sa, 20)
+	k.dump()
+	delete(k.sas, sa.ID)
+	k.dump()
+	sa.Destination = netip.MustParseAddr("192.0.2.9")
+	send(sa, 3)
+	k.sas[sa.ID] = sa
+	k.dump()
+	assert.EqualValues(t, 23, k.sum())
+}
+
 // Only an association that has a reqid, and keeps the time when it was added, has
 // moved.
 func TestNotMoved(t *testing.T) {
