@@ -77,16 +77,6 @@ func (a *Accumulator) Flushed(protocol uint8, now time.Time) {
 	}
 }
 
-// Overrun takes the news that events were lost: what the next dump lacks ended
-// unseen, with the figures that were last known.
-func (a *Accumulator) Overrun() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, one := range a.associations {
-		one.missing = true
-	}
-}
-
 // ignore ignores what the dump that is under way says of an association that has
 // ended.
 func (a *Accumulator) ignore(id xfrmnl.ID) {

@@ -190,7 +190,6 @@ func (m *model) step(op, n int) {
 		return
 	case opOverrun:
 		m.queue, m.exact, m.exactDrop = nil, false, false
-		m.a.Overrun()
 		return
 	}
 	if sa == nil || sa.Larval != (op == opComplete) {
