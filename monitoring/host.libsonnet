@@ -27,7 +27,7 @@ function(config) {
 
   // The value of each host now, or else its last within the window. A live series comes
   // first: after a reboot the series of the old pod must not hide that of the new one.
-  local last(metric) =
+  last(metric)::
     host.perHost(function(selector) metric + selector) + 'or\n' +
     host.perHost(function(selector) 'last_over_time(%s%s[%s])' % [metric, selector, config.window]),
 
@@ -36,8 +36,8 @@ function(config) {
   increase:: 'host:xfrm_packet_dropped:increase',
 
   rules:: [
-    { record: host.heartbeat, expr: last('xfrm_netns_count') },
-    { record: host.dropped, expr: last('xfrm_packet_dropped_total') },
+    { record: host.heartbeat, expr: host.last('xfrm_netns_count') },
+    { record: host.dropped, expr: host.last('xfrm_packet_dropped_total') },
 
     // Packets dropped within the window, series by series. increase() would miss all drops
     // before a series' first point, which with omit_zero can be all there are, and it

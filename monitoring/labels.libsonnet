@@ -13,6 +13,17 @@
   ],
   namespace: [k.label for k in self.kinds],
 
+  // The labels that tell the tunnels of a namespace apart; `path` are those of its ends.
+  path: ['network_local_address', 'network_peer_address'],
+  tunnel: self.path + [
+    'network_interface_name',
+    'xfrm_if_id',
+    'xfrm_mark',
+    'xfrm_mode',
+    'xfrm_protocol',
+    'xfrm_reqid',
+  ],
+
   // Labels that say how a series reached Prometheus: by which job, from which target, from
   // which pod of the collector. A rollout changes them, so nothing is judged by them.
   // `container` and `pod` are the collector's own; the receiver's are in the list above.

@@ -40,6 +40,20 @@
     threshold: 10,
     // The same for reasons of which some are normal.
     noisyThreshold: 100,
+
+    // A tunnel that had SAs for so many hours is permanent: its loss is an alert. Choose those
+    // to watch by a selector, such as 'network_interface_name!=""', if clients stay as long.
+    permanentHours: 24,
+    permanentTunnels: '',
+    // How long a lost tunnel is one: tunnels::forget_after of your collectors.
+    forgetHours: 24,
+    // For SAs without limits: after how many hours they must have been replaced; 0 for never.
+    ageHours: 0,
+    // How many SAs of a tunnel and direction are no trouble.
+    associations: 10,
+    // How many of the packets between two ends that are both watched may be lost.
+    lossPercent: 1,
+
     // Where docs/reasons.md is, and docs/alerts.md.
     runbook: 'https://github.com/xfrmreceiver/xfrmreceiver/blob/main/docs/reasons.md',
     collectorRunbook: 'https://github.com/xfrmreceiver/xfrmreceiver/blob/main/docs/alerts.md',
@@ -50,13 +64,17 @@
 
   prometheusAlerts+:: {
     local host = (import 'host.libsonnet')($._config),
+    local tunnel = (import 'tunnel.libsonnet')($._config, host),
     groups+: [{
       name: 'xfrm',
       // The recording rules are in the group of the alerts, which read them: rules of a
       // group are evaluated in their order, so no rule is a step behind.
-      rules: host.rules + [(import 'namespace.libsonnet')(host)] + std.flatMap(
+      rules: host.rules + (import 'namespace.libsonnet')($._config, host) + std.flatMap(
         function(entry) (import 'alert.libsonnet')($._config, host, entry), import 'catalogue.libsonnet'
       ) + (import 'collector.libsonnet')($._config, host),
+    }, {
+      name: 'xfrm-tunnels',
+      rules: tunnel.rules + (import 'tunnels.libsonnet')($._config, host, tunnel),
     }],
   },
 
