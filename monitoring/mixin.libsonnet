@@ -69,7 +69,7 @@
       name: 'xfrm',
       // The recording rules are in the group of the alerts, which read them: rules of a
       // group are evaluated in their order, so no rule is a step behind.
-      rules: host.rules + (import 'namespace.libsonnet')($._config, host) + std.flatMap(
+      rules: host.rules + [(import 'namespace.libsonnet').increase(host)] + std.flatMap(
         function(entry) (import 'alert.libsonnet')($._config, host, entry), import 'catalogue.libsonnet'
       ) + (import 'collector.libsonnet')($._config, host),
     }, {
@@ -78,9 +78,9 @@
     }],
   },
 
-  // dashboard.json is made by `make dashboard`.
+  // dashboard.json and tunnels.json are made by `make dashboard`.
   grafanaDashboards+:: {
-    'xfrm.json': (import 'dashboard.json') {
+    local windowed(dashboard) = dashboard {
       templating+: {
         list: [
           variable + if variable.name == 'window' then { query: '%d' % $._config.windowMinutes } else {}
@@ -88,5 +88,7 @@
         ],
       },
     },
+    'xfrm.json': windowed(import 'dashboard.json'),
+    'xfrm-tunnels.json': windowed(import 'tunnels.json'),
   },
 }

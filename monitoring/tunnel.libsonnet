@@ -1,6 +1,7 @@
 // What Prometheus knows of each tunnel, whatever pod, address or job its series come from:
 // see host.libsonnet. docs/tunnels.md explains the metrics.
 local labels = import 'labels.libsonnet';
+local namespace = import 'namespace.libsonnet';
 local list = function(names) std.join(', ', names);
 
 function(config, host) {
@@ -125,6 +126,19 @@ function(config, host) {
           onNamespace: 'on (%s)' % list(namespaceLabels),
           all: tunnel.all,
         },
+      },
+      // Of each namespace, to join with in dashboards.
+      {
+        record: 'network_namespace:xfrm_sa_count:info',
+        expr: 'group by (%s) (\n  %s\n)\n' % [
+          list(namespaceLabels + ['node', 'network_namespace_kind', 'network_namespace']),
+          namespace.labelled(tunnel.all),
+        ],
+      },
+      // Bytes in a second.
+      {
+        record: 'tunnel:xfrm_tunnel_io_bytes:rate',
+        expr: host.perHost(function(selector) 'rate(xfrm_tunnel_io_bytes_total%s[%s])' % [selector, config.window]),
       },
       // Packets from one address to another within the window, where both ends are watched:
       // those that one end sent, and those of them that the other has not received.

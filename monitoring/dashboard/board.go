@@ -41,6 +41,7 @@ func build(meanings map[string]string) (dashboard.Dashboard, error) {
 		Refresh("1m").
 		Tooltip(dashboard.DashboardCursorSyncCrosshair).
 		Variables(variables()).
+		Link(dashboard.NewDashboardLinkBuilder("Tunnels").Type(dashboard.DashboardLinkTypeLink).Url("/d/xfrm-tunnels").IncludeVars(true).KeepTime(true)).
 		Link(dashboard.NewDashboardLinkBuilder("Runbook").Type(dashboard.DashboardLinkTypeLink).Url(runbook).TargetBlank(true)).
 		Link(dashboard.NewDashboardLinkBuilder("Alerts").Type(dashboard.DashboardLinkTypeLink).Url(pages + "alerts.md").TargetBlank(true))
 	for i, panel := range panels {

@@ -35,14 +35,23 @@ func TestMeanings(t *testing.T) {
 
 // The panels cover no other, and each has a number of its own.
 func TestLayout(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "dashboard.json")
-	if err := write("../../docs/reasons.md", file); err != nil {
+	folder := t.TempDir()
+	if err := write("../../docs/reasons.md", folder); err != nil {
 		t.Fatal(err)
 	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
+	for file, panels := range map[string]int{"dashboard.json": 8, "tunnels.json": 5} {
+		t.Run(file, func(t *testing.T) {
+			content, err := os.ReadFile(filepath.Join(folder, file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			checkLayout(t, content, panels)
+		})
 	}
+}
+
+func checkLayout(t *testing.T, content []byte, panels int) {
+	t.Helper()
 	type panel struct {
 		ID      int
 		Title   string
@@ -54,7 +63,7 @@ func TestLayout(t *testing.T) {
 	if err := json.Unmarshal(content, &board); err != nil {
 		t.Fatal(err)
 	}
-	if len(board.Panels) < 8 {
+	if len(board.Panels) < panels {
 		t.Fatalf("%d panels", len(board.Panels))
 	}
 	cells, ids := map[[2]int]string{}, map[int]string{}
@@ -73,6 +82,44 @@ func TestLayout(t *testing.T) {
 					t.Errorf("%q covers %q", p.Title, other)
 				}
 				cells[cell] = p.Title
+			}
+		}
+	}
+}
+
+// promtool runs every query of the tunnels with these values of the variables.
+func TestQueriesOfTunnelsAreTested(t *testing.T) {
+	tests, err := os.ReadFile("../tests/dashboard.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	board, err := buildTunnels()
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := json.Marshal(board)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+	}
+	if err := json.Unmarshal(content, &read); err != nil {
+		t.Fatal(err)
+	}
+	values := strings.NewReplacer("$__range", "1h", "$cluster", ".*", "$node", "gw1", "$kind", "named",
+		"$namespace", "vpn", "$peer", ".*", "$window", "5")
+	for _, panel := range read.Panels {
+		if len(panel.Targets) == 0 {
+			t.Errorf("%q has no query", panel.Title)
+		}
+		for _, target := range panel.Targets {
+			query := values.Replace(target.Expr)
+			if strings.Contains(query, "$") || !strings.Contains(string(tests), "expr: '"+query+"'\n") {
+				t.Errorf("%q: not in tests/dashboard.yaml: %s", panel.Title, query)
 			}
 		}
 	}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Command dashboard writes monitoring/dashboard.json, the Grafana dashboard.
+// Command dashboard writes monitoring/dashboard.json and tunnels.json, the Grafana dashboards.
 package main
 
 import (
@@ -9,19 +9,22 @@ import (
 	"flag"
 	"log"
 	"os"
+	"path/filepath"
+
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
 func main() {
 	log.SetFlags(0)
 	reasons := flag.String("reasons", "../../docs/reasons.md", "the page whose table says what each reason means")
-	output := flag.String("o", "../dashboard.json", "the file to write")
+	folder := flag.String("o", "..", "where to write dashboard.json and tunnels.json")
 	flag.Parse()
-	if err := write(*reasons, *output); err != nil {
+	if err := write(*reasons, *folder); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func write(reasons, output string) error {
+func write(reasons, folder string) error {
 	page, err := os.ReadFile(reasons)
 	if err != nil {
 		return err
@@ -34,6 +37,17 @@ func write(reasons, output string) error {
 	if err != nil {
 		return err
 	}
+	if err := writeJSON(filepath.Join(folder, "dashboard.json"), board); err != nil {
+		return err
+	}
+	board, err = buildTunnels()
+	if err != nil {
+		return err
+	}
+	return writeJSON(filepath.Join(folder, "tunnels.json"), board)
+}
+
+func writeJSON(file string, board dashboard.Dashboard) error {
 	// PromQL has < and >, which need no escapes outside HTML.
 	var text bytes.Buffer
 	encoder := json.NewEncoder(&text)
@@ -42,5 +56,5 @@ func write(reasons, output string) error {
 	if err := encoder.Encode(board); err != nil {
 		return err
 	}
-	return os.WriteFile(output, text.Bytes(), 0o600)
+	return os.WriteFile(file, text.Bytes(), 0o600)
 }

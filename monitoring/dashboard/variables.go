@@ -18,14 +18,18 @@ func source() common.DataSourceRef {
 }
 
 func variables() []cog.Builder[dashboard.VariableModel] {
+	return append(scope(dropped), constant{"window", window})
+}
+
+// scope lets choose the data source, and the node and namespace of a series.
+func scope(series string) []cog.Builder[dashboard.VariableModel] {
 	return []cog.Builder[dashboard.VariableModel]{
 		dashboard.NewDatasourceVariableBuilder("datasource").Label("Data source").Type("prometheus"),
-		choice("cluster", "Cluster", dropped),
-		choice("node", "Node", dropped+`{cluster=~"$cluster"}`),
-		choice("network_namespace_kind", "Kind of namespace", dropped+`{cluster=~"$cluster", node=~"$node"}`).Name("kind"),
+		choice("cluster", "Cluster", series),
+		choice("node", "Node", series+`{cluster=~"$cluster"}`),
+		choice("network_namespace_kind", "Kind of namespace", series+`{cluster=~"$cluster", node=~"$node"}`).Name("kind"),
 		choice("network_namespace", "Network namespace",
-			dropped+`{cluster=~"$cluster", node=~"$node", network_namespace_kind=~"$kind"}`).Name("namespace"),
-		constant{"window", window},
+			series+`{cluster=~"$cluster", node=~"$node", network_namespace_kind=~"$kind"}`).Name("namespace"),
 	}
 }
 
