@@ -14,9 +14,9 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/internal/tunnel"
 )
 
-// host implements tunnel.Host. It asks the kernel once, when the first tunnel is
-// new.
-type host struct {
+// Host implements tunnel.Host. It asks the kernel once, when it is first asked
+// itself.
+type Host struct {
 	ctx     context.Context
 	sockets netns.Sockets
 	conn    *netlink.Conn
@@ -30,7 +30,7 @@ type host struct {
 }
 
 // IsLocal implements tunnel.Host.
-func (h *host) IsLocal(address netip.Addr) bool {
+func (h *Host) IsLocal(address netip.Addr) bool {
 	if !h.askedAddresses {
 		h.askedAddresses = true
 		if h.open() {
@@ -41,7 +41,7 @@ func (h *host) IsLocal(address netip.Addr) bool {
 }
 
 // InterfaceOf implements tunnel.Host.
-func (h *host) InterfaceOf(key tunnel.Key) string {
+func (h *Host) InterfaceOf(key tunnel.Key) string {
 	if !h.askedInterfaces {
 		h.askedInterfaces = true
 		if h.open() {
@@ -67,19 +67,34 @@ func isOf(i *rtnetlink.Interface, key tunnel.Key) bool {
 		(!i.Remote.IsValid() || i.Remote.IsUnspecified() || i.Remote == key.Peer)
 }
 
-func (h *host) open() bool {
+// NewHost returns a Host that answers as long as sockets is valid, or, if it could
+// open its socket, until Close.
+func NewHost(ctx context.Context, sockets netns.Sockets) *Host {
+	return &Host{ctx: ctx, sockets: sockets}
+}
+
+// Open opens the socket now, instead of when the first question comes.
+func (h *Host) Open() error {
+	if !h.open() {
+		return h.err
+	}
+	return nil
+}
+
+func (h *Host) open() bool {
 	if h.conn != nil {
 		return true
 	}
 	// A buffer of its own: a message of NETLINK_XFRM is being read.
-	h.conn, h.err = open(h.sockets, unix.NETLINK_ROUTE, netlink.NewBuffer())
+	h.conn, h.err = Open(h.sockets, unix.NETLINK_ROUTE, netlink.NewBuffer())
 	return h.err == nil
 }
 
-// again lets the next question ask the kernel.
-func (h *host) again() { h.askedAddresses, h.askedInterfaces = false, false }
+// Again lets the next question ask the kernel.
+func (h *Host) Again() { h.askedAddresses, h.askedInterfaces = false, false }
 
-func (h *host) close() {
+// Close closes the socket.
+func (h *Host) Close() {
 	if h.conn != nil {
 		_ = h.conn.Close()
 	}

@@ -147,6 +147,29 @@ func (c *Conn) Join(groups ...int) error {
 	})
 }
 
+// Leave leaves a multicast group.
+func (c *Conn) Leave(group int) error {
+	return c.control(func(fd int) error {
+		if err := unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_DROP_MEMBERSHIP, group); err != nil {
+			return fmt.Errorf("setsockopt(NETLINK_DROP_MEMBERSHIP, %d): %w", group, err)
+		}
+		return nil
+	})
+}
+
+// Port returns the number that the socket has among those of its protocol in its
+// network namespace. It has one once it has joined a group or sent a request.
+func (c *Conn) Port() (port uint32, err error) {
+	err = c.control(func(fd int) error {
+		address, err := unix.Getsockname(fd)
+		if own, ok := address.(*unix.SockaddrNetlink); ok {
+			port = own.Pid
+		}
+		return err
+	})
+	return port, err
+}
+
 // Wait waits until there is something to drain. It returns an error after Close.
 func (c *Conn) Wait() error {
 	return c.raw.Read(func(fd uintptr) bool {

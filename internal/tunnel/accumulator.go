@@ -133,7 +133,7 @@ func (a *Accumulator) add(sa *xfrmnl.SA, initial xfrmnl.Figures, isNew bool, hos
 
 // place returns the tunnel of an association, which has traffic in its direction.
 func (a *Accumulator) place(sa *xfrmnl.SA, d Direction, host Host) *Tunnel {
-	key := keyOf(sa, d)
+	key := KeyOf(sa, d)
 	t := a.tunnels[key]
 	switch {
 	case t != nil && t.living == 0:

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xfrmreceiver
+
+import (
+	"sync"
+
+	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
+)
+
+// events are what one socket receives.
+type events interface {
+	// Wait waits until there is something to drain. It returns an error after
+	// Close.
+	Wait() error
+	// Drain records what has arrived. overrun says that the kernel dropped some;
+	// err is about a malformed one, which costs itself alone.
+	Drain(*recorder) (overrun bool, err error)
+	// Tick is called once in each interval. The error says what is missing.
+	Tick(*recorder) error
+	Close()
+}
+
+// stream is a socket that is opened, and opened again after it failed.
+type stream struct {
+	// source is what the events are from.
+	source metadata.AttributeEventSource
+	// open opens the socket.
+	open func() (events, error)
+	// failure is what was logged last.
+	failure string
+
+	mu      sync.Mutex
+	current events
+	// isNew says that current is not listened to yet.
+	isNew, isClosed, hasNoted bool
+}
+
+// tick opens the socket if it is not open, and lets it do what it does once in each
+// interval.
+func (s *stream) tick(r *recorder) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.isClosed {
+		return nil
+	}
+	if s.current == nil {
+		current, err := s.open()
+		if err != nil {
+			return err
+		}
+		s.current, s.isNew = current, true
+	}
+	return s.current.Tick(r)
+}
+
+// opened returns what has been opened and is not listened to yet.
+func (s *stream) opened() events {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.isNew {
+		return nil
+	}
+	s.isNew = false
+	return s.current
+}
+
+// ended notes that nobody listens any more. The next tick opens the socket again.
+func (s *stream) ended(old events) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == old {
+		s.current.Close()
+		s.current = nil
+	}
+}
+
+// close closes the socket for good.
+func (s *stream) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.isClosed = true
+	if s.current != nil {
+		s.current.Close()
+	}
+}
+
+// isNoted reports whether a malformed event was logged before.
+func (s *stream) isNoted(error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.hasNoted
+	s.hasNoted = true
+	return before
+}
