@@ -9,6 +9,7 @@ import (
 	"os"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -45,6 +46,8 @@ func TestFilter(t *testing.T) {
 	ipsec, err := Listen(sockets{})
 	require.NoError(t, err)
 	defer ipsec.Close()
+	// Ends Wait below if nothing arrives.
+	defer time.AfterFunc(10*time.Second, func() { _ = users.Close() }).Stop()
 
 	text := fmt.Sprintf("written by a test of xfrmreceiver, process %d", os.Getpid())
 	writeRecord(t, text)

@@ -136,6 +136,7 @@ func TestParseMalformed(t *testing.T) {
 		{"no addresses", stamp + "op=SA-notfound", atFamily},
 		{"no dst", stamp + "op=SA-notfound src=10.77.0.1 spi=1(0x1)", atFamily},
 		{"no src", stamp + "op=SA-notfound dst=10.77.0.1 spi=1(0x1)", atFamily},
+		{"no src, IPv6", stamp + "op=SA-notfound dst=fd00::1 spi=1(0x1)", atFamily},
 		{"families", stamp + "op=SA-notfound src=10.77.0.1 dst=fd00::1", atFamily},
 		{"src", stamp + "op=SA-notfound src=" + secret + " dst=10.77.0.2", "expected an address in src="},
 		{"dst", stamp + "op=SA-notfound src=10.77.0.1 dst=10.77.0." + secret, "expected an address in dst="},
