@@ -240,7 +240,7 @@ func newDefaultConfig() *Config {
 		},
 		Tunnels:              TunnelsConfig{Limit: tunnel.DefaultLimit, ForgetAfter: tunnel.DefaultForgetAfter},
 		Logs:                 LogsConfig{Interval: 10 * time.Second, Limit: 100},
-		LogsBuilderConfig:    metadata.NewDefaultLogsBuilderConfig(),
+		LogsBuilderConfig:    metadata.DefaultLogsBuilderConfig(),
 		MetricsBuilderConfig: metadata.NewDefaultMetricsBuilderConfig(),
 	}
 }

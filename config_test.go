@@ -72,7 +72,7 @@ func TestIdentifyingAttributes(t *testing.T) {
 	} {
 		t.Run(attribute, func(t *testing.T) {
 			cfg := newDefaultConfig()
-			disable(&cfg.ResourceAttributes)
+			disable(&cfg.MetricsBuilderConfig.ResourceAttributes)
 			require.NoError(t, confmap.Validate(cfg), "the main namespace has none")
 			cfg.NetworkNamespaces.Named.Include = []string{"*"}
 			if attribute == "netns.name" {

@@ -40,5 +40,5 @@ func createLogs(_ context.Context, set receiver.Settings, cfg component.Config, 
 	if err != nil {
 		return nil, err
 	}
-	return newLogsReceiver(set, config, source, next), nil
+	return newLogsReceiver(set, config, source.Check, next, newStreams(config, source)...)
 }

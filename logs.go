@@ -10,7 +10,6 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/consumer"
-	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receiverhelper"
 	"go.uber.org/zap"
@@ -26,7 +25,8 @@ type logsReceiver struct {
 	next    consumer.Logs
 	report  *receiverhelper.ObsReport
 	streams []*stream
-	check   func() error
+	// check fails if what the configuration names does not exist at the start.
+	check func() error
 	// interval is how often what does not listen yet tries again, and what the
 	// streams report once in an interval.
 	interval time.Duration
@@ -41,7 +41,7 @@ type logsReceiver struct {
 	running sync.WaitGroup
 }
 
-func newLogsReceiver(set receiver.Settings, cfg *Config, next consumer.Logs, streams ...*stream) (*logsReceiver, error) {
+func newLogsReceiver(set receiver.Settings, cfg *Config, check func() error, next consumer.Logs, streams ...*stream) (*logsReceiver, error) {
 	report, err := receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{
 		ReceiverID: set.ID, Transport: "netlink", ReceiverCreateSettings: set,
 	})
@@ -54,6 +54,7 @@ func newLogsReceiver(set receiver.Settings, cfg *Config, next consumer.Logs, str
 		next:     next,
 		report:   report,
 		streams:  streams,
+		check:    check,
 		interval: cfg.Logs.Interval,
 		recorder: newRecorder(set, cfg),
 		recorded: make(chan struct{}, 1),
@@ -62,9 +63,12 @@ func newLogsReceiver(set receiver.Settings, cfg *Config, next consumer.Logs, str
 
 // Start begins to listen. What fails is logged once and tried again.
 func (r *logsReceiver) Start(context.Context, component.Host) error {
+	if err := r.check(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
-	r.tick(time.Now())
+	r.tick()
 	r.running.Go(func() { r.tickUntil(ctx) })
 	r.running.Go(func() { r.handOverUntil(ctx) })
 	return nil
@@ -81,7 +85,7 @@ func (r *logsReceiver) Shutdown(ctx context.Context) error {
 	}
 	r.running.Wait()
 	r.mu.Lock()
-	r.recorder.flush(time.Time{})
+	r.recorder.flush()
 	r.mu.Unlock()
 	const patience = time.Second // for a consumer that blocks
 	ctx, cancel := context.WithTimeout(ctx, patience)
@@ -97,14 +101,14 @@ func (r *logsReceiver) tickUntil(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-ticker.C:
-			r.tick(now)
+		case <-ticker.C:
+			r.tick()
 		}
 	}
 }
 
 // tick opens what is not open, and records what is reported once in an interval.
-func (r *logsReceiver) tick(now time.Time) {
+func (r *logsReceiver) tick() {
 	for _, s := range r.streams {
 		r.mu.Lock()
 		err := s.tick(r.recorder)
@@ -115,19 +119,21 @@ func (r *logsReceiver) tick(now time.Time) {
 		}
 	}
 	r.mu.Lock()
-	r.recorder.flush(now)
+	r.recorder.flush()
 	r.mu.Unlock()
 	r.wake()
 }
 
 // note logs what is wrong with a stream, when it begins and when it is over.
 func (r *logsReceiver) note(s *stream, err error) {
-	text := ""
+	text, condition := "", condition{}
 	if err != nil {
 		text = err.Error()
 	}
 	switch {
 	case text == s.failure:
+	case errors.As(err, &condition):
+		r.logger.Log(condition.level, condition.text)
 	case text != "":
 		r.logger.Error("Receiving events failed; this is logged once, until it changes", zap.Error(err))
 	default:
@@ -191,6 +197,3 @@ func (r *logsReceiver) handOver(ctx context.Context) {
 		r.logger.Error("Log records were dropped, the next component refused them", zap.Int("records", n), zap.Error(err))
 	}
 }
-
-var _ = errors.New
-var _ plog.Logs

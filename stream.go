@@ -5,6 +5,8 @@ package xfrmreceiver
 import (
 	"sync"
 
+	"go.uber.org/zap/zapcore"
+
 	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
 )
 
@@ -20,6 +22,14 @@ type events interface {
 	Tick(*recorder) error
 	Close()
 }
+
+// condition is why events do not come although nothing has failed.
+type condition struct {
+	level zapcore.Level
+	text  string
+}
+
+func (c condition) Error() string { return c.text }
 
 // stream is a socket that is opened, and opened again after it failed.
 type stream struct {

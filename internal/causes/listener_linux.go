@@ -50,9 +50,6 @@ func Listen(sockets netns.Sockets, wants Wants) (*Listener, error) {
 // holds its packets back, as soon as anybody listens. table is the content of
 // /proc/net/netlink.
 func (l *Listener) JoinAcquires(table []byte) (joined bool, err error) {
-	if !l.wants.Acquires {
-		return false, nil
-	}
 	port, err := l.conn.Port()
 	if err != nil {
 		return l.hasJoined, err
@@ -70,6 +67,9 @@ func (l *Listener) JoinAcquires(table []byte) (joined bool, err error) {
 	}
 	return l.hasJoined, associations.Explain(err)
 }
+
+// WantsAcquires reports whether acquires are asked for.
+func (l *Listener) WantsAcquires() bool { return l.wants.Acquires }
 
 // Wait waits until there is something to drain. It returns an error after Close.
 func (l *Listener) Wait() error { return l.conn.Wait() }
