@@ -104,7 +104,7 @@ func GetStatus(ctx context.Context, sockets netns.Sockets) (s Status, err error)
 	if err != nil {
 		return Status{}, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	err = conn.Exchange(ctx, func(m netlink.Message) error {
 		s, err = decodeStatus(m.Data)
 		return err

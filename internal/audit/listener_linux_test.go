@@ -42,10 +42,10 @@ func TestFilter(t *testing.T) {
 	requireAudit(t)
 	users, err := listen(sockets{}, typeUser)
 	require.NoError(t, err)
-	defer users.Close()
+	defer func() { _ = users.Close() }()
 	ipsec, err := Listen(sockets{})
 	require.NoError(t, err)
-	defer ipsec.Close()
+	defer func() { _ = ipsec.Close() }()
 	// Ends Wait below if nothing arrives.
 	defer time.AfterFunc(10*time.Second, func() { _ = users.Close() }).Stop()
 
@@ -160,7 +160,7 @@ func TestRights(t *testing.T) {
 		{"another network namespace", inNew(unix.CLONE_NEWNET), ok, ok, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			want := fmt.Sprintf("listen: %s\nstatus: %s\ninitial: %v\n", test.listen, test.status, test.initial)
+			want := fmt.Sprintf("listen: %s\nstatus: %s\ninitial: %v\nleft: 0\n", test.listen, test.status, test.initial)
 			assert.Equal(t, want, rightsOf(t, test.attributes))
 		})
 	}
@@ -173,15 +173,15 @@ func (noProtocol) OpenSocket(int) (int, error) { return -1, netns.ErrNoProtocol 
 
 func TestNoAudit(t *testing.T) {
 	_, err := Listen(noProtocol{})
-	assert.ErrorIs(t, err, ErrNoAudit)
+	require.ErrorIs(t, err, ErrNoAudit)
 	_, err = GetStatus(t.Context(), noProtocol{})
-	assert.ErrorIs(t, err, ErrNoAudit)
+	require.ErrorIs(t, err, ErrNoAudit)
 }
 
 // From 6.18 on, the kernel gives the initial network namespace a fixed number
 // (NET_NS_INIT_INO in include/uapi/linux/nsfs.h). It must agree.
 func TestHasInitialNamespace(t *testing.T) {
-	const number = 0xeffffff9
+	const number uint32 = 0xeffffff9
 	own, err := os.Readlink("/proc/self/ns/net")
 	require.NoError(t, err)
 	if own == fmt.Sprintf("net:[%d]", number) {
