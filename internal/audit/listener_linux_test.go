@@ -4,6 +4,7 @@ package audit
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -40,7 +41,7 @@ func writeRecord(t *testing.T, text string) {
 // Of all records, only those of the type arrive, and they arrive whole.
 func TestFilter(t *testing.T) {
 	requireAudit(t)
-	users, err := listen(sockets{}, typeUser)
+	users, err := listen(sockets{}, typeUser, groupRecord)
 	require.NoError(t, err)
 	defer func() { _ = users.Close() }()
 	ipsec, err := Listen(sockets{})
@@ -119,6 +120,34 @@ func TestGetStatus(t *testing.T) {
 	t.Logf("%+v", s)
 }
 
+// IsOn finds out what GetStatus is told.
+func TestIsOn(t *testing.T) {
+	requireAudit(t)
+	s, err := GetStatus(t.Context(), sockets{})
+	require.NoError(t, err)
+	isOn, err := IsOn(t.Context(), sockets{})
+	require.NoError(t, err)
+	assert.Equal(t, s.Enabled, isOn)
+
+	ended, end := context.WithCancel(t.Context())
+	end()
+	_, err = IsOn(ended, sockets{})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestHasRecord(t *testing.T) {
+	requireAudit(t)
+	for _, written := range []bool{false, true} {
+		l, err := listen(sockets{}, typeUser, groupRecord)
+		require.NoError(t, err)
+		if written {
+			writeRecord(t, "written by a test of xfrmreceiver")
+		}
+		assert.Equal(t, written, l.hasRecord(t.Context()))
+		_ = l.Close()
+	}
+}
+
 // What each capability and namespace permits, and what is said about the rest.
 func TestRights(t *testing.T) {
 	requireAudit(t)
@@ -175,6 +204,8 @@ func TestNoAudit(t *testing.T) {
 	_, err := Listen(noProtocol{})
 	require.ErrorIs(t, err, ErrNoAudit)
 	_, err = GetStatus(t.Context(), noProtocol{})
+	require.ErrorIs(t, err, ErrNoAudit)
+	_, err = IsOn(t.Context(), noProtocol{})
 	require.ErrorIs(t, err, ErrNoAudit)
 }
 
