@@ -28,14 +28,14 @@ func IsOn(ctx context.Context, sockets netns.Sockets) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = l.Close() }()
 	return l.hasRecord(ctx), ctx.Err()
 }
 
-// hasRecord waits until a record arrives. After that, the Listener may be closed.
+// hasRecord waits until a record arrives, and closes the Listener.
 func (l *Listener) hasRecord(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, recordTimeout)
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { _ = l.Close() })()
+	defer func() { _ = l.Close() }()
 	return l.Wait() == nil
 }

@@ -144,7 +144,7 @@ func TestHasRecord(t *testing.T) {
 			writeRecord(t, "written by a test of xfrmreceiver")
 		}
 		assert.Equal(t, written, l.hasRecord(t.Context()))
-		_ = l.Close()
+		require.Error(t, l.Wait(), "it is closed")
 	}
 }
 
