@@ -11,6 +11,7 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/internal/associations"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netns"
+	"github.com/xfrmreceiver/xfrmreceiver/internal/tunnel"
 )
 
 // readAssociations reads the associations and policies of a namespace. It returns
@@ -23,8 +24,8 @@ func (s *xfrmScraper) readAssociations(ctx context.Context, r netns.Reading) *as
 		s.associations.Keep(r.Namespace)
 		return nil
 	}
-	read, err := s.associations.Read(ctx, r.Namespace, r.Sockets)
-	s.failures.addAssociations(r, err)
+	read, errs := s.associations.Read(ctx, r.Namespace, r.Sockets)
+	s.failures.addAssociations(r.Namespace, errs)
 	if !read.Counted && !read.Dumped {
 		return nil
 	}
@@ -55,6 +56,6 @@ func (s *xfrmScraper) recordAssociations(read *associations.Namespace, now time.
 		}
 	}
 	if read.Dumped {
-		s.recordTunnels(read.Tunnels, now)
+		read.Tunnels.Each(now, func(t *tunnel.Tunnel) { s.recordTunnel(t, now) })
 	}
 }

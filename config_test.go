@@ -49,6 +49,7 @@ func TestConfigAllSettings(t *testing.T) {
 	assert.Equal(t, time.Duration(0), cfg.InitialDelay)
 	assert.Equal(t, 10*time.Second, cfg.Timeout)
 	assert.Equal(t, "/hostfs", cfg.RootPath)
+	assert.Equal(t, TunnelsConfig{Limit: 100, ForgetAfter: time.Hour}, cfg.Tunnels)
 	assert.True(t, cfg.OmitZero)
 	assert.Equal(t, netns.Options{
 		Root: "/hostfs", Processes: true, Limit: 500,
@@ -115,6 +116,10 @@ func TestConfigErrors(t *testing.T) {
 		"no_name":        {`"resource_attributes::netns.name::enabled": is false, expected true while "network_namespaces::named" is set`},
 		"no_directories": {`"directories": is empty, expected at least one, for example /run/netns`},
 		"removed_keys":   {"'metrics.xfrm.packet.dropped' decoding failed", "has invalid keys: aggregation_strategy, attributes"},
+		"tunnels": {
+			`tunnels: "limit": is 0, expected at least 1`,
+			`"forget_after": is 24ns, expected at least 1s; a number needs a unit, for example "30s"`,
+		},
 		"numbers_without_unit": {
 			`"collection_interval": is 30ns, expected at least 100ms; a number needs a unit, for example "30s"`,
 			`"initial_delay": is 1ns, expected 0, or at least 1ms; a number needs a unit`,

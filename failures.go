@@ -134,8 +134,8 @@ func (f *failures) addBadLines(r netns.Reading, bad *xfrmstat.BadLines) {
 }
 
 // addAssociations notes why associations of a namespace are missing.
-func (f *failures) addAssociations(r netns.Reading, err error) {
-	for _, err := range each(err) {
+func (f *failures) addAssociations(ns *netns.Namespace, errs []error) {
+	for _, err := range errs {
 		switch {
 		case errors.Is(err, netns.ErrGone):
 		case errors.Is(err, associations.ErrNoXfrmUser):
@@ -143,21 +143,9 @@ func (f *failures) addAssociations(r netns.Reading, err error) {
 				f.logger.Warn("No security associations to report: " + err.Error())
 			}
 		default:
-			r.Err = err
-			f.add(r, 0)
+			f.add(netns.Reading{Namespace: ns, File: ns.String(), Err: err}, 0)
 		}
 	}
-}
-
-// each returns the errors that an error joins.
-func each(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // only what is joined last
-		return joined.Unwrap()
-	}
-	if err == nil {
-		return nil
-	}
-	return []error{err}
 }
 
 func (f *failures) append(one failure) {

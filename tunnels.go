@@ -14,15 +14,9 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/internal/xfrmnl"
 )
 
-// recordTunnels records the tunnels of one namespace, and returns how many points
-// that gave.
-func (s *xfrmScraper) recordTunnels(tunnels *tunnel.Accumulator, now time.Time) {
-	ts := pcommon.NewTimestampFromTime(now)
-	tunnels.Each(now, func(t *tunnel.Tunnel) { s.recordTunnel(t, now, ts) })
-}
-
-func (s *xfrmScraper) recordTunnel(t *tunnel.Tunnel, now time.Time, ts pcommon.Timestamp) {
-	b := s.builder
+// recordTunnel records one tunnel as it is now.
+func (s *xfrmScraper) recordTunnel(t *tunnel.Tunnel, now time.Time) {
+	ts, b := pcommon.NewTimestampFromTime(now), s.builder
 	b.Reset(metadata.WithStartTime(pcommon.NewTimestampFromTime(t.Start)))
 	attributes := tunnelAttributes(t)
 	for d, traffic := range t.Traffic {

@@ -31,16 +31,7 @@ func TestStrongSwan(t *testing.T) {
 	names := documentedNames(t)
 	guest := newGuest(t, cache, releases[0])
 	guest.modules()
-	programs := []string{tunnel.Charon, tunnel.Swanctl}
-	for _, plugin := range tunnel.Plugins {
-		programs = append(programs, filepath.Join(tunnel.PluginDir, "libstrongswan-"+plugin+".so"))
-	}
-	for _, program := range programs {
-		require.NoError(t, guest.files.Linked(program, tree, filepath.Join(tree, program)))
-	}
-	// The C library loads it when a thread is cancelled.
-	require.NoError(t, guest.files.Library(tree, "libgcc_s.so.1"))
-	guest.files.Link("/var/run", "/run")
+	guest.strongSwan(tree)
 	steps := guest.boot("mistakes", 5*time.Minute)
 
 	var rows strings.Builder
@@ -56,6 +47,21 @@ func TestStrongSwan(t *testing.T) {
 		"Two charons in two network namespaces of "+releases[0]+" build an ESP tunnel with IKEv2 and a shared secret. 10\n"+
 		"packets are sent under each mistake; the collector runs at the side that counts.\n\n"+
 		"| mistake | counters seen |\n|---|---|\n"+rows.String())
+}
+
+// strongSwan adds its programs to the initramfs.
+func (g *guest) strongSwan(tree string) {
+	g.t.Helper()
+	programs := []string{tunnel.Charon, tunnel.Swanctl}
+	for _, plugin := range tunnel.Plugins {
+		programs = append(programs, filepath.Join(tunnel.PluginDir, "libstrongswan-"+plugin+".so"))
+	}
+	for _, program := range programs {
+		require.NoError(g.t, g.files.Linked(program, tree, filepath.Join(tree, program)))
+	}
+	// The C library loads it when a thread is cancelled.
+	require.NoError(g.t, g.files.Library(tree, "libgcc_s.so.1"))
+	g.files.Link("/var/run", "/run")
 }
 
 // counted says in words what counted.

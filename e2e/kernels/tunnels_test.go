@@ -16,6 +16,7 @@ import (
 
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/report"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/traffic"
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/tunnel"
 )
 
 // The metrics of tunnels count every packet and every byte, whatever happens to the
@@ -32,6 +33,20 @@ func TestTunnels(t *testing.T) {
 			requireTunnelSteps(t, guest.bootTunnels("tunnels", 8*time.Minute), traffic.Steps())
 		})
 	}
+}
+
+// So they do whatever the daemons do.
+func TestStrongSwanTunnels(t *testing.T) {
+	requireTools(t)
+	cache := openCache(t)
+	releases, err := cache.Releases("6.12")
+	require.NoError(t, err)
+	tree, err := cache.Tree("strongswan-charon", "strongswan-swanctl")
+	require.NoError(t, err)
+	guest := newGuest(t, cache, releases[0])
+	guest.modules()
+	guest.strongSwan(tree)
+	requireTunnelSteps(t, guest.bootTunnels("strongswan-tunnels", 8*time.Minute), tunnel.Steps())
 }
 
 // tunnelSeries are the kernels, one in an ordinary run.
@@ -62,7 +77,8 @@ func requireTunnelSteps(t *testing.T, done map[string]*report.TunnelStep, steps 
 			require.NotNil(t, got, "the guest did not run it")
 			require.Empty(t, got.Error)
 			rises := func(name string) float64 { return got.After[name] - got.Before[name] }
-			expect := maps.Clone(step.Expect)
+			expect := report.Series{}
+			maps.Copy(expect, step.Expect)
 			maps.Copy(expect, got.Sent)
 			for _, name := range slices.Sorted(maps.Keys(expect)) {
 				assert.InDelta(t, expect[name], rises(name), 0, "rise of %s", name)
@@ -79,6 +95,7 @@ func requireTunnelSteps(t *testing.T, done map[string]*report.TunnelStep, steps 
 			for name, rise := range step.Kernel {
 				assert.Equal(t, rise, got.Kernel[name], "rise of %s", name)
 			}
+			assert.Contains(t, got.Log, step.Logs)
 			if t.Failed() {
 				t.Log(describe(got))
 			}

@@ -71,13 +71,8 @@ func (h *host) open() bool {
 	if h.conn != nil {
 		return true
 	}
-	fd, err := h.sockets.OpenSocket(unix.NETLINK_ROUTE)
-	if err != nil {
-		h.err = err
-		return false
-	}
 	// A buffer of its own: a message of NETLINK_XFRM is being read.
-	h.conn, h.err = netlink.NewConn(fd, netlink.NewBuffer())
+	h.conn, h.err = open(h.sockets, unix.NETLINK_ROUTE, netlink.NewBuffer())
 	return h.err == nil
 }
 

@@ -33,11 +33,7 @@ type listener struct {
 
 // newListener starts to listen. It opens all sockets now.
 func newListener(tunnels *tunnel.Accumulator, sockets netns.Sockets) (*listener, error) {
-	fd, err := sockets.OpenSocket(unix.NETLINK_XFRM)
-	if err != nil {
-		return nil, err
-	}
-	conn, err := netlink.NewConn(fd, netlink.NewBuffer())
+	conn, err := open(sockets, unix.NETLINK_XFRM, netlink.NewBuffer())
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +73,10 @@ func (l *listener) read() error {
 	overrun, err := l.conn.Drain(l.handle)
 	if overrun {
 		l.tunnels.Overrun()
-		l.err = errors.Join(l.err, ErrOverrun)
+		l.err = ErrOverrun
+	}
+	if errors.Is(err, netlink.ErrMalformed) {
+		l.err, err = err, nil // it costs itself alone
 	}
 	return err
 }
@@ -88,10 +87,13 @@ func (l *listener) drain() error {
 	err := l.read()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err != nil {
+	if err == nil {
+		err = l.err
+	}
+	l.err = nil
+	if err != nil && !errors.Is(err, ErrOverrun) {
 		err = fmt.Errorf("events of NETLINK_XFRM: %w", err)
 	}
-	err, l.err = errors.Join(l.err, err), nil
 	return err
 }
 

@@ -36,25 +36,18 @@ func NewReader(options Options) *Reader {
 }
 
 // Read reads the associations and policies of one namespace. What it returns is
-// valid also if there is an error; it then says what is missing.
-func (r *Reader) Read(ctx context.Context, ns *netns.Namespace, sockets netns.Sockets) (*Namespace, error) {
+// valid also if there are errors, which say what is missing.
+func (r *Reader) Read(ctx context.Context, ns *netns.Namespace, sockets netns.Sockets) (*Namespace, []error) {
 	n := r.of(ns)
 	n.Counted, n.Dumped = false, false
-	fd, err := sockets.OpenSocket(unix.NETLINK_XFRM)
-	if errors.Is(err, netns.ErrNoProtocol) {
-		return n, ErrNoXfrmUser
-	}
+	conn, err := open(sockets, unix.NETLINK_XFRM, r.buffer)
 	if err != nil {
-		return n, err
+		return n, []error{err}
 	}
-	conn, err := netlink.NewConn(fd, r.buffer)
-	if err != nil {
-		return n, err
-	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if r.options.Counts {
 		if n.Associations, n.Policies, err = xfrmnl.Counts(ctx, conn); err != nil {
-			return n, explain(err)
+			return n, []error{explain(err)}
 		}
 		n.Counted = true
 	}
@@ -64,38 +57,57 @@ func (r *Reader) Read(ctx context.Context, ns *netns.Namespace, sockets netns.So
 	return n, r.readTunnels(ctx, n, ns.IsMain(), conn, sockets)
 }
 
-func (r *Reader) readTunnels(ctx context.Context, n *Namespace, isMain bool, conn *netlink.Conn, sockets netns.Sockets) error {
+func (r *Reader) readTunnels(ctx context.Context, n *Namespace, isMain bool, conn *netlink.Conn, sockets netns.Sockets) (errs []error) {
+	note := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
 	host := &host{ctx: ctx, sockets: sockets}
 	defer host.close()
-	var errs []error
 	if isMain {
-		errs = append(errs, r.listen(n, sockets))
+		note(r.listen(n, sockets))
 	}
 	events := isMain && r.listener != nil
 	if events {
-		errs = append(errs, r.listener.drain())
+		note(r.listener.drain())
 	}
 	n.Tunnels.BeginDump(time.Now(), host, events)
 	err := xfrmnl.DumpSAs(ctx, conn, n.Tunnels.Row)
-	if errors.Is(err, xfrmnl.ErrMalformed) {
-		errs = append(errs, err) // it costs what is malformed alone
-	} else if err != nil {
-		return errors.Join(append(errs, explain(err))...)
+	switch {
+	case errors.Is(err, xfrmnl.ErrMalformed): // it costs what is malformed alone
+		note(err)
+	case err != nil:
+		note(explain(err))
+		return errs
 	}
 	if events {
 		// What ended during the dump is known before the dump is judged.
-		errs = append(errs, r.listener.drain())
+		note(r.listener.drain())
 	}
 	n.Tunnels.EndDump(time.Now())
 	n.Dumped = true
 	tunnels, associations := n.Tunnels.Full()
 	if tunnels {
-		errs = append(errs, ErrTunnelLimit)
+		note(ErrTunnelLimit)
 	}
 	if associations {
-		errs = append(errs, ErrAssociationLimit)
+		note(ErrAssociationLimit)
 	}
-	return errors.Join(append(errs, host.err)...)
+	note(host.err)
+	return errs
+}
+
+// open opens a netlink socket in a namespace.
+func open(sockets netns.Sockets, protocol int, buffer *netlink.Buffer) (*netlink.Conn, error) {
+	fd, err := sockets.OpenSocket(protocol)
+	if errors.Is(err, netns.ErrNoProtocol) && protocol == unix.NETLINK_XFRM {
+		return nil, ErrNoXfrmUser
+	}
+	if err != nil {
+		return nil, err
+	}
+	return netlink.NewConn(fd, buffer)
 }
 
 // listen listens to the events of the main namespace, unless it already does.

@@ -17,8 +17,8 @@ type Reader struct{ namespaces }
 func NewReader(options Options) *Reader { return &Reader{newNamespaces(options.Limits)} }
 
 // Read reads nothing.
-func (r *Reader) Read(_ context.Context, ns *netns.Namespace, _ netns.Sockets) (*Namespace, error) {
-	return r.of(ns), ErrNoXfrmUser
+func (r *Reader) Read(_ context.Context, ns *netns.Namespace, _ netns.Sockets) (*Namespace, []error) {
+	return r.of(ns), []error{ErrNoXfrmUser}
 }
 
 // Close does nothing.

@@ -54,7 +54,14 @@ func (a *association) join() {
 // net/xfrm/xfrm_state.c, so that time does not tell.)
 func (a *association) isAnother(sa *xfrmnl.SA) bool {
 	return sa.Bytes < a.last.Bytes || sa.Packets < a.last.Packets ||
-		a.first != 0 && sa.FirstUsed != a.first
+		a.first != 0 && sa.FirstUsed != a.first ||
+		a.hasMoved(sa) && (sa.ReqID == 0 || sa.Added != a.added)
+}
+
+// hasMoved reports whether the association belongs to another tunnel now. The
+// source address is not a part of its identity.
+func (a *association) hasMoved(sa *xfrmnl.SA) bool {
+	return !a.tunnel.Overflow && keyOf(sa, a.direction) != a.tunnel.Key
 }
 
 // count adds to the sums of the tunnel what has been counted since the last time.

@@ -43,8 +43,11 @@ func (a *Accumulator) Row(sa *xfrmnl.SA) {
 		}
 		return
 	case one.isAnother(sa):
-		a.remove(sa.ID, one, a.began)
-		if one = a.add(sa, xfrmnl.Figures{}, true, a.host); one == nil {
+		if one = a.replace(sa, one, xfrmnl.Figures{}, true); one == nil {
+			return
+		}
+	case one.hasMoved(sa):
+		if one = a.replace(sa, one, one.last, false); one == nil {
 			return
 		}
 	}
@@ -54,6 +57,12 @@ func (a *Accumulator) Row(sa *xfrmnl.SA) {
 		a.settle(sa, one, a.host, a.began)
 	}
 	one.count(sa.Figures)
+}
+
+// replace remembers an association in the place of one with the same identity.
+func (a *Accumulator) replace(sa *xfrmnl.SA, before *association, initial xfrmnl.Figures, isNew bool) *association {
+	a.remove(sa.ID, before, a.began)
+	return a.add(sa, initial, isNew, a.host)
 }
 
 // EndDump is called when the dump is complete. Without it what the dump lacked

@@ -60,7 +60,9 @@ func boot() error {
 	case len(os.Args) > 1 && os.Args[1] == "mistakes":
 		run = runMistakes
 	case len(os.Args) > 1 && os.Args[1] == "tunnels":
-		run = runTunnels
+		run = func() error { return runTunnels(false) }
+	case len(os.Args) > 1 && os.Args[1] == "strongswan-tunnels":
+		run = func() error { return runTunnels(true) }
 	}
 	if err := run(); err != nil {
 		return err

@@ -13,11 +13,12 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/lab"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/report"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/traffic"
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/tunnel"
 )
 
 // runTunnels does something to tunnels, and reports what a collector at each end
 // says of it.
-func runTunnels() error {
+func runTunnels(daemons bool) error {
 	l, err := lab.New()
 	if err != nil {
 		return err
@@ -36,7 +37,14 @@ func runTunnels() error {
 		Scrape: func() error { _, err := t.observe(); return err },
 		Signal: func(signal unix.Signal) error { return here.cmd.Process.Signal(signal) },
 	}
-	for _, step := range traffic.Steps() {
+	steps := traffic.Steps()
+	if daemons {
+		if err := tunnel.Prepare(l); err != nil {
+			return err
+		}
+		steps = tunnel.Steps()
+	}
+	for _, step := range steps {
 		if err := t.run(step); err != nil {
 			return fmt.Errorf("%w; here: %s; there: %s", err, tail("here"), tail("there"))
 		}

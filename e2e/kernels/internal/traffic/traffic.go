@@ -23,6 +23,8 @@ type Step struct {
 	Kernel report.Counters
 	// After are values after the step, where the rise does not tell.
 	After report.Series
+	// Logs is what the collector of Here says.
+	Logs string
 	// Run does it. It returns what it counted itself, which the series rise by.
 	Run func(*World) (report.Series, error)
 	// Keep leaves the associations for the next step.

@@ -6,6 +6,7 @@
 package tunnel
 
 import (
+	"cmp"
 	"fmt"
 	"net"
 	"os"
@@ -26,6 +27,15 @@ type settings struct {
 	localNet, remoteNet string
 	// trap installs policies before there is a tunnel; the first packet asks for it.
 	trap bool
+	// rekey is after how many seconds the associations are replaced, 0 for the
+	// default of an hour.
+	rekey int
+	// encap forces UDP encapsulation, as behind a NAT.
+	encap bool
+	// reqid is set in the configuration, 0 leaves it to the daemon.
+	reqid int
+	// mode is tunnel if empty.
+	mode string
 }
 
 const daemonConfig = `
@@ -58,9 +68,10 @@ const connectionConfig = `# %[1]s/swanctl.conf
 connections {
   tunnel {
     version = 2
-    local_addrs = %[2]s
+    local_addrs = %[2]s, %%any
     remote_addrs = %[3]s
     proposals = aes128-sha256-modp2048
+    encap = %[7]s
     local {
       auth = psk
       id = %[2]s
@@ -71,7 +82,11 @@ connections {
     }
     children {
       net {
-        mode = tunnel
+        mode = %[8]s
+        rekey_time = %[9]ds
+        rand_time = 0s
+        life_time = 2h
+        reqid = %[10]d
         local_ts = %[4]s
         remote_ts = %[5]s
         esp_proposals = aes128-sha256
@@ -96,12 +111,17 @@ func (s settings) write(dir string, local, remote net.IP) error {
 	if s.trap {
 		action = "trap"
 	}
+	mode, encap, rekey := cmp.Or(s.mode, "tunnel"), "no", cmp.Or(s.rekey, 3600)
+	if s.encap {
+		encap = "yes"
+	}
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("configuring strongSwan: %w", err)
 	}
 	for name, content := range map[string]string{
 		"strongswan.conf": fmt.Sprintf(daemonConfig, dir) + toolConfig,
-		"swanctl.conf":    fmt.Sprintf(connectionConfig, dir, local, remote, s.localNet, s.remoteNet, action),
+		"swanctl.conf": fmt.Sprintf(connectionConfig, dir, local, remote, s.localNet, s.remoteNet, action,
+			encap, mode, rekey, s.reqid),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			return fmt.Errorf("configuring strongSwan: %w", err)
