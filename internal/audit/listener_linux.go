@@ -31,9 +31,11 @@ type Listener struct{ conn *netlink.Conn }
 //
 // If audit is on, the kernel records who starts and ends to receive
 // (AUDIT_EVENT_LISTENER).
-func Listen(sockets netns.Sockets) (*Listener, error) { return listen(sockets, typeIPsec) }
+func Listen(sockets netns.Sockets) (*Listener, error) {
+	return listen(sockets, typeIPsec, groupRecord)
+}
 
-func listen(sockets netns.Sockets, messageType uint16) (*Listener, error) {
+func listen(sockets netns.Sockets, messageType uint16, groups ...int) (*Listener, error) {
 	fd, err := open(sockets)
 	if err != nil {
 		return nil, err
@@ -47,7 +49,7 @@ func listen(sockets netns.Sockets, messageType uint16) (*Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := conn.Join(groupRecord); err != nil {
+	if err := conn.Join(groups...); err != nil {
 		_ = conn.Close()
 		if errors.Is(err, unix.EPERM) {
 			return nil, ErrNotPermitted
@@ -104,7 +106,7 @@ func GetStatus(ctx context.Context, sockets netns.Sockets) (s Status, err error)
 	if err != nil {
 		return Status{}, err
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	err = conn.Exchange(ctx, func(m netlink.Message) error {
 		s, err = decodeStatus(m.Data)
 		return err

@@ -4,6 +4,7 @@ package audit
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"os"
@@ -40,12 +41,12 @@ func writeRecord(t *testing.T, text string) {
 // Of all records, only those of the type arrive, and they arrive whole.
 func TestFilter(t *testing.T) {
 	requireAudit(t)
-	users, err := listen(sockets{}, typeUser)
+	users, err := listen(sockets{}, typeUser, groupRecord)
 	require.NoError(t, err)
-	defer users.Close()
+	defer func() { _ = users.Close() }()
 	ipsec, err := Listen(sockets{})
 	require.NoError(t, err)
-	defer ipsec.Close()
+	defer func() { _ = ipsec.Close() }()
 	// Ends Wait below if nothing arrives.
 	defer time.AfterFunc(10*time.Second, func() { _ = users.Close() }).Stop()
 
@@ -119,6 +120,34 @@ func TestGetStatus(t *testing.T) {
 	t.Logf("%+v", s)
 }
 
+// IsOn finds out what GetStatus is told.
+func TestIsOn(t *testing.T) {
+	requireAudit(t)
+	s, err := GetStatus(t.Context(), sockets{})
+	require.NoError(t, err)
+	isOn, err := IsOn(t.Context(), sockets{})
+	require.NoError(t, err)
+	assert.Equal(t, s.Enabled, isOn)
+
+	ended, end := context.WithCancel(t.Context())
+	end()
+	_, err = IsOn(ended, sockets{})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestHasRecord(t *testing.T) {
+	requireAudit(t)
+	for _, written := range []bool{false, true} {
+		l, err := listen(sockets{}, typeUser, groupRecord)
+		require.NoError(t, err)
+		if written {
+			writeRecord(t, "written by a test of xfrmreceiver")
+		}
+		assert.Equal(t, written, l.hasRecord(t.Context()))
+		require.Error(t, l.Wait(), "it is closed")
+	}
+}
+
 // What each capability and namespace permits, and what is said about the rest.
 func TestRights(t *testing.T) {
 	requireAudit(t)
@@ -160,7 +189,7 @@ func TestRights(t *testing.T) {
 		{"another network namespace", inNew(unix.CLONE_NEWNET), ok, ok, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			want := fmt.Sprintf("listen: %s\nstatus: %s\ninitial: %v\n", test.listen, test.status, test.initial)
+			want := fmt.Sprintf("listen: %s\nstatus: %s\ninitial: %v\nleft: 0\n", test.listen, test.status, test.initial)
 			assert.Equal(t, want, rightsOf(t, test.attributes))
 		})
 	}
@@ -173,15 +202,17 @@ func (noProtocol) OpenSocket(int) (int, error) { return -1, netns.ErrNoProtocol 
 
 func TestNoAudit(t *testing.T) {
 	_, err := Listen(noProtocol{})
-	assert.ErrorIs(t, err, ErrNoAudit)
+	require.ErrorIs(t, err, ErrNoAudit)
 	_, err = GetStatus(t.Context(), noProtocol{})
-	assert.ErrorIs(t, err, ErrNoAudit)
+	require.ErrorIs(t, err, ErrNoAudit)
+	_, err = IsOn(t.Context(), noProtocol{})
+	require.ErrorIs(t, err, ErrNoAudit)
 }
 
 // From 6.18 on, the kernel gives the initial network namespace a fixed number
 // (NET_NS_INIT_INO in include/uapi/linux/nsfs.h). It must agree.
 func TestHasInitialNamespace(t *testing.T) {
-	const number = 0xeffffff9
+	const number uint32 = 0xeffffff9
 	own, err := os.Readlink("/proc/self/ns/net")
 	require.NoError(t, err)
 	if own == fmt.Sprintf("net:[%d]", number) {

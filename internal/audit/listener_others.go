@@ -31,3 +31,6 @@ func GetStatus(context.Context, netns.Sockets) (Status, error) { return Status{}
 
 // HasInitialNamespace returns false.
 func HasInitialNamespace(string) bool { return false }
+
+// IsOn fails.
+func IsOn(context.Context, netns.Sockets) (bool, error) { return false, ErrNoAudit }

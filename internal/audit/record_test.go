@@ -151,7 +151,7 @@ func TestParseMalformed(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			d, isDrop, err := Parse([]byte(test.text))
 			require.ErrorIs(t, err, ErrMalformed)
-			assert.ErrorContains(t, err, test.want)
+			require.ErrorContains(t, err, test.want)
 			assert.NotContains(t, err.Error(), secret)
 			assert.False(t, isDrop)
 			assert.Zero(t, d)
