@@ -110,10 +110,13 @@ func (r *logsReceiver) tickUntil(ctx context.Context) {
 // tick opens what is not open, and records what is reported once in an interval.
 func (r *logsReceiver) tick() {
 	for _, s := range r.streams {
-		r.mu.Lock()
-		err := s.tick(r.recorder)
-		r.mu.Unlock()
+		lost, err := s.tick()
 		r.note(s, err)
+		if lost > 0 {
+			r.mu.Lock()
+			r.recorder.lost(s.source, lost)
+			r.mu.Unlock()
+		}
 		if events := s.opened(); events != nil {
 			r.running.Go(func() { r.listen(s, events) })
 		}

@@ -18,8 +18,9 @@ type events interface {
 	// Drain records what has arrived. overrun says that the kernel dropped some;
 	// err is about a malformed one, which costs itself alone.
 	Drain(*recorder) (overrun bool, err error)
-	// Tick is called once in each interval. The error says what is missing.
-	Tick(*recorder) error
+	// Tick is called once in each interval. It returns how many events the kernel
+	// says that it has lost since the last time. The error says what is missing.
+	Tick() (lost int64, err error)
 	Close()
 }
 
@@ -48,20 +49,20 @@ type stream struct {
 
 // tick opens the socket if it is not open, and lets it do what it does once in each
 // interval.
-func (s *stream) tick(r *recorder) error {
+func (s *stream) tick() (lost int64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isClosed {
-		return nil
+		return 0, nil
 	}
 	if s.current == nil {
 		current, err := s.open()
 		if err != nil {
-			return err
+			return 0, err
 		}
 		s.current, s.isNew = current, true
 	}
-	return s.current.Tick(r)
+	return s.current.Tick()
 }
 
 // opened returns what has been opened and is not listened to yet.

@@ -67,11 +67,11 @@ var errNoAcquires = condition{zapcore.InfoLevel, "No xfrm.acquire events: no IKE
 	"not do so alone, because it would change what the kernel does with packets that wait for a security association"}
 
 // Tick looks whether an IKE daemon listens to acquires.
-func (e *xfrmEvents) Tick(*recorder) error {
+func (e *xfrmEvents) Tick() (int64, error) {
 	if !e.WantsAcquires() {
-		return nil
+		return 0, nil
 	}
-	return e.source.InMain(func(m netns.Main) error {
+	return 0, e.source.InMain(func(m netns.Main) error {
 		table, err := m.ReadFile("netlink")
 		if err != nil {
 			return err
@@ -88,6 +88,8 @@ func (e *xfrmEvents) Tick(*recorder) error {
 type auditEvents struct {
 	*audit.Listener
 	source *netns.Source
+	// wasOn says whether audit was on when the socket was opened.
+	wasOn bool
 	// lost is how many records the kernel had lost at the last tick.
 	lost    uint32
 	hasLost bool
@@ -102,7 +104,13 @@ func openAudit(source *netns.Source, ownNamespace bool) (*auditEvents, error) {
 	}
 	e := &auditEvents{source: source}
 	err := source.InMain(func(m netns.Main) (err error) {
-		e.Listener, err = audit.Listen(m)
+		// It asks first: both would be recorded, and take the other for a record.
+		if _, err = audit.GetStatus(context.Background(), m); errors.Is(err, audit.ErrStatusNotPermitted) {
+			e.wasOn, err = audit.IsOn(context.Background(), m)
+		}
+		if err == nil {
+			e.Listener, err = audit.Listen(m)
+		}
 		return err
 	})
 	if err != nil {
@@ -121,24 +129,27 @@ var errAuditOff = condition{zapcore.WarnLevel, "No xfrm.packet.dropped events: a
 	"switch it on, and so does `auditctl -e 1`; this receiver never does"}
 
 // Tick looks whether audit is on, and how many records the kernel has lost. That
-// needs a capability of its own; without it, nobody knows.
-func (e *auditEvents) Tick(r *recorder) error {
+// needs a capability of its own; without it, what was found out at the beginning
+// holds.
+func (e *auditEvents) Tick() (lost int64, err error) {
 	var status audit.Status
-	err := e.source.InMain(func(m netns.Main) (err error) {
+	err = e.source.InMain(func(m netns.Main) (err error) {
 		status, err = audit.GetStatus(context.Background(), m)
 		return err
 	})
 	switch {
+	case errors.Is(err, audit.ErrStatusNotPermitted) && !e.wasOn:
+		return 0, errAuditOff
 	case errors.Is(err, audit.ErrStatusNotPermitted):
-		return nil
+		return 0, nil
 	case err != nil:
-		return err
+		return 0, err
 	case !status.Enabled:
-		return errAuditOff
+		return 0, errAuditOff
 	}
-	if lost := status.Lost - e.lost; e.hasLost && lost != 0 {
-		r.lost(metadata.AttributeEventSourceAudit, int64(lost))
+	if e.hasLost {
+		lost = int64(status.Lost - e.lost)
 	}
 	e.lost, e.hasLost = status.Lost, true
-	return nil
+	return lost, nil
 }
