@@ -5,6 +5,7 @@ package xfrmreceiver
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"go.uber.org/zap/zapcore"
 
@@ -88,8 +89,9 @@ func (e *xfrmEvents) Tick() (int64, error) {
 type auditEvents struct {
 	*audit.Listener
 	source *netns.Source
-	// wasOn says whether audit was on when the socket was opened.
-	wasOn bool
+	// isOn says that audit was on when the socket was opened, or that a record has
+	// arrived.
+	isOn atomic.Bool
 	// lost is how many records the kernel had lost at the last tick.
 	lost    uint32
 	hasLost bool
@@ -106,7 +108,9 @@ func openAudit(source *netns.Source, ownNamespace bool) (*auditEvents, error) {
 	err := source.InMain(func(m netns.Main) (err error) {
 		// It asks first: both would be recorded, and take the other for a record.
 		if _, err = audit.GetStatus(context.Background(), m); errors.Is(err, audit.ErrStatusNotPermitted) {
-			e.wasOn, err = audit.IsOn(context.Background(), m)
+			var isOn bool
+			isOn, err = audit.IsOn(context.Background(), m)
+			e.isOn.Store(isOn)
 		}
 		if err == nil {
 			e.Listener, err = audit.Listen(m)
@@ -120,7 +124,12 @@ func openAudit(source *netns.Source, ownNamespace bool) (*auditEvents, error) {
 }
 
 // Drain implements events.
-func (e *auditEvents) Drain(r *recorder) (overrun bool, err error) { return e.Listener.Drain(r.drop) }
+func (e *auditEvents) Drain(r *recorder) (overrun bool, err error) {
+	return e.Listener.Drain(func(d audit.Drop) {
+		e.isOn.Store(true)
+		r.drop(d)
+	})
+}
 
 // Close implements events.
 func (e *auditEvents) Close() { _ = e.Listener.Close() }
@@ -138,7 +147,7 @@ func (e *auditEvents) Tick() (lost int64, err error) {
 		return err
 	})
 	switch {
-	case errors.Is(err, audit.ErrStatusNotPermitted) && !e.wasOn:
+	case errors.Is(err, audit.ErrStatusNotPermitted) && !e.isOn.Load():
 		return 0, errAuditOff
 	case errors.Is(err, audit.ErrStatusNotPermitted):
 		return 0, nil
