@@ -27,11 +27,13 @@ import (
 )
 
 // tunnelLabels tell the tunnels of the test of the queries apart. gw1 and gw2 are the
-// two ends of a tunnel. The other one of gw1 has lost its SAs.
+// two ends of a tunnel. The other one of gw1 has lost its SAs, that of gw2 receives
+// nothing.
 var tunnelLabels = map[string]string{
 	"berlin":         tunnelOf("gw1", "192.0.2.1", "192.0.2.2", "101"),
 	"berlin's peer":  tunnelOf("gw2", "192.0.2.2", "192.0.2.1", "7"),
 	"lisbon":         tunnelOf("gw1", "192.0.2.1", "192.0.2.3", "102"),
+	"madrid":         tunnelOf("gw2", "192.0.2.2", "192.0.2.4", "8"),
 	"berlin's reqid": `host_name="gw1", xfrm_reqid="101"`,
 	"lisbon's reqid": `host_name="gw1", xfrm_reqid="102"`,
 }
@@ -58,6 +60,8 @@ var tunnelSeries = map[string]string{
 	seriesWith("xfrm_tunnel_packet_count_total", "berlin's peer", outbound):     "0+20x80",
 	seriesWith("xfrm_tunnel_packet_count_total", "berlin", inbound):             "0+20x80",
 	seriesWith("xfrm_tunnel_packet_count_total", "lisbon", outbound):            "9x80",
+	seriesWith("xfrm_tunnel_packet_count_total", "madrid", outbound):            "0+15x80",
+	seriesWith("xfrm_tunnel_packet_count_total", "madrid", inbound):             "4x80",
 	seriesWith("xfrm_tunnel_packet_dropped_total", "berlin", `reason="replay"`): "0+3x80",
 	seriesWith("xfrm_tunnel_packet_dropped_total", "lisbon", `reason="replay"`): "8x80",
 	seriesWith("xfrm_tunnel_sequence_utilization_ratio", "berlin"):              "0.95x80",
@@ -104,7 +108,7 @@ var queryResults = map[string][]map[string]float64{
 	"Idle": {
 		{seriesWith("", "berlin's peer"): 700},
 		{seriesWith("", "lisbon"): 0},
-		{seriesWith("xfrm_tunnel_idle_time_seconds", "berlin", inbound): 400},
+		{seriesWith("", "madrid", outbound): 0.5},
 	},
 	"A tunnel without an SA": {
 		{seriesWith("", "lisbon"): 0},
