@@ -126,17 +126,17 @@ func (r *recorder) Acquire(a xfrmnl.Acquire, unanswered bool) {
 		state = metadata.AttributeAcquireStateUnanswered
 	}
 	options := flowOptions(&a.Flow, address)
-	if len(a.Policy.Templates) > 0 { // the one that has no association
+	if a.Missing.Destination.IsValid() {
 		options = append(options,
-			metadata.WithNetworkPeerAddressEventAttribute(a.Policy.Templates[0].Destination.String()),
-			metadata.WithXfrmReqidEventAttribute(int64(a.Policy.Templates[0].ReqID)))
+			metadata.WithNetworkPeerAddressEventAttribute(a.Missing.Destination.String()),
+			metadata.WithXfrmReqidEventAttribute(int64(a.Missing.ReqID)))
 	}
 	r.builder.RecordXfrmAcquireEvent(context.Background(), timestamp(time.Now()), state,
 		int64(a.Policy.Index), policyDirection[a.Policy.Direction], options...)
 }
 
 // Created implements causes.Handler.
-func (r *recorder) Created(_ xfrmnl.Kind, a causes.Association) {
+func (r *recorder) Created(a causes.Association) {
 	if !r.hasRoom() {
 		return
 	}

@@ -13,13 +13,13 @@ type Wants struct {
 	Acquires, Created, Deleted, Expired, Mappings, Policies bool
 }
 
-// Any reports whether any event is asked for.
-func (w Wants) Any() bool { return w != Wants{} }
-
 // groups are the multicast groups that are joined at once. ACQUIRE is not one of
 // them, see Listener.JoinAcquires.
 func (w Wants) groups() []int {
 	var all []int
+	if w.Acquires {
+		all = append(all, groupOwn)
+	}
 	if w.Acquires || w.Expired || w.Policies { // of acquires that expire unanswered, and of policies
 		all = append(all, xfrmnl.GroupExpire)
 	}
@@ -54,13 +54,26 @@ func newAssociation(sa *xfrmnl.SA, host tunnel.Host) Association {
 	return one
 }
 
+// newExpired returns the association of an XFRM_MSG_EXPIRE. The message has no
+// sequence numbers, so packets without them do not tell that it was inbound.
+func newExpired(sa *xfrmnl.SA, host tunnel.Host) Association {
+	withoutPackets := *sa
+	withoutPackets.Packets = 0
+	one := newAssociation(&withoutPackets, host)
+	one.Packets = sa.Packets
+	return one
+}
+
 // neverWasComplete reports whether the association of an XFRM_MSG_EXPIRE was
-// larval, which the message does not tell: its SPI is 0, or the kernel set its only
-// limit itself when a daemon asked for an SPI (xfrm_alloc_spi in
-// net/xfrm/xfrm_state.c).
+// larval, which the message does not tell: it has no SPI, or it was not used and has
+// the one limit that the kernel sets when a daemon asks for an SPI (xfrm_alloc_spi
+// in net/xfrm/xfrm_state.c). strongSwan names no reqid then, libreswan does.
 func neverWasComplete(sa *xfrmnl.SA) bool {
-	onlyTime := sa.SoftLimits == xfrmnl.Limits{} && sa.Limits == xfrmnl.Limits{SinceAdded: sa.Limits.SinceAdded}
-	return sa.SPI == 0 || sa.ReqID == 0 && sa.Packets == 0 && onlyTime
+	const acquireExpires = 30 // the default of net.core.xfrm_acq_expires, in seconds
+	limits := xfrmnl.Limits{SinceAdded: sa.Limits.SinceAdded}
+	onlyTime := sa.SoftLimits == xfrmnl.Limits{} && sa.Limits == limits
+	return sa.SPI == 0 ||
+		sa.Packets == 0 && onlyTime && (sa.ReqID == 0 || limits.SinceAdded == acquireExpires)
 }
 
 // Limit returns which limit the association has reached: "time", "use_time",
@@ -95,8 +108,9 @@ type Handler interface {
 	// Acquire is called when a flow waits for an association, and again,
 	// unanswered, when it has waited in vain.
 	Acquire(acquire xfrmnl.Acquire, unanswered bool)
-	// Created is called with xfrmnl.Added or xfrmnl.Updated.
-	Created(kind xfrmnl.Kind, a Association)
+	// Created is called when an association was added, or a larval one completed.
+	// An update of a complete one looks the same.
+	Created(a Association)
 	Deleted(a Association)
 	Expired(a Association, hard bool)
 	// Flushed is called when all associations of a protocol were deleted, 0 or 255

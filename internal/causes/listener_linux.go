@@ -45,22 +45,18 @@ func Listen(sockets netns.Sockets, wants Wants) (*Listener, error) {
 	return l, nil
 }
 
-// JoinAcquires joins the group ACQUIRE if another socket is a member, and leaves it
-// otherwise: the kernel makes a larval association for each flow that waits, and
-// holds its packets back, as soon as anybody listens. table is the content of
-// /proc/net/netlink.
+// JoinAcquires joins the group ACQUIRE if a socket that is not one of this receiver
+// is a member, and leaves it otherwise: the kernel makes a larval association for
+// each flow that waits, and holds its packets back, as soon as anybody listens.
+// table is the content of /proc/net/netlink.
 func (l *Listener) JoinAcquires(table []byte) (joined bool, err error) {
-	port, err := l.conn.Port()
-	if err != nil {
-		return l.hasJoined, err
-	}
-	switch other := hasOtherMember(table, port); {
-	case other && !l.hasJoined:
-		err = l.conn.Join(xfrmnl.GroupAcquire)
-	case !other && l.hasJoined:
-		err = l.conn.Leave(xfrmnl.GroupAcquire)
-	default:
+	switch other := hasOtherMember(table); {
+	case other == l.hasJoined:
 		return l.hasJoined, nil
+	case other:
+		err = l.conn.Join(xfrmnl.GroupAcquire)
+	default:
+		err = l.conn.Leave(xfrmnl.GroupAcquire)
 	}
 	if err == nil {
 		l.hasJoined = !l.hasJoined
@@ -126,12 +122,10 @@ func (l *Listener) handle(m netlink.Message, h Handler) error {
 func (l *Listener) handleSA(kind xfrmnl.Kind, sa *xfrmnl.SA, h Handler) {
 	switch kind {
 	case xfrmnl.Added, xfrmnl.Updated:
-		l.acquires.answer(sa)
 		if l.wants.Created && !sa.Larval {
-			h.Created(kind, newAssociation(sa, l.host))
+			h.Created(newAssociation(sa, l.host))
 		}
 	case xfrmnl.Deleted:
-		l.acquires.answer(sa)
 		delete(l.mappings, withoutMark(sa.ID))
 		if l.wants.Deleted && !sa.Larval {
 			h.Deleted(newAssociation(sa, l.host))
@@ -145,6 +139,7 @@ func (l *Listener) handleSA(kind xfrmnl.Kind, sa *xfrmnl.SA, h Handler) {
 	case xfrmnl.ExpiredSoft:
 		l.expired(sa, false, h)
 	case xfrmnl.Flushed:
+		clear(l.mappings)
 		if l.wants.Deleted {
 			h.Flushed(sa.Protocol)
 		}
@@ -155,10 +150,10 @@ func (l *Listener) expired(sa *xfrmnl.SA, hard bool, h Handler) {
 	if !l.wants.Expired || neverWasComplete(sa) {
 		return
 	}
-	h.Expired(newAssociation(sa, l.host), hard)
+	h.Expired(newExpired(sa, l.host), hard)
 }
 
-// Close ends the receiving, and Wait.
+// Close ends the receiving, and Wait. It waits until a running Drain has returned.
 func (l *Listener) Close() {
 	_ = l.conn.Close()
 	l.host.Close()

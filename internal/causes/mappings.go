@@ -9,7 +9,7 @@ import (
 )
 
 // maxMappings bounds the associations whose mapping is remembered.
-const maxMappings = 1000
+const maxMappings = 10_000
 
 // mappings are where the packets of associations came from last. The kernel reports
 // each packet that does not come from where it was negotiated.

@@ -9,29 +9,30 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/internal/xfrmnl"
 )
 
-// hasOtherMember reports whether /proc/net/netlink (netlink_seq_show in
+// groupOwn is a group to which the kernel sends nothing: those of NETLINK_XFRM end
+// at 8, and a socket may join up to 32. Membership marks the sockets of this
+// receiver, in all its instances and all collectors. Otherwise two of them would
+// each take the other for an IKE daemon, and stay in the group ACQUIRE for ever.
+const groupOwn = 32
+
+// hasOtherMember reports whether /proc/net/netlink (netlink_native_seq_show in
 // net/netlink/af_netlink.c) lists a socket of NETLINK_XFRM that is a member of the
-// group ACQUIRE, and is not the one with this port.
-func hasOtherMember(table []byte, port uint32) bool {
+// group ACQUIRE and not one of this receiver.
+func hasOtherMember(table []byte) bool {
 	const (
 		protocolColumn = 1
-		portColumn     = 2
 		groupsColumn   = 3
 		protocolXFRM   = "6" // NETLINK_XFRM
+		acquire        = 1 << (xfrmnl.GroupAcquire - 1)
+		own            = 1 << (groupOwn - 1)
 	)
 	for line := range bytes.Lines(table) {
 		fields := bytes.Fields(line)
 		if len(fields) <= groupsColumn || string(fields[protocolColumn]) != protocolXFRM {
 			continue
 		}
-		// Ports that the kernel chose for further sockets of a process are
-		// negative numbers, printed as unsigned ones.
-		own, err := strconv.ParseUint(string(fields[portColumn]), 10, 32)
-		if err == nil && uint32(own) == port {
-			continue
-		}
-		groups, err := strconv.ParseUint(string(fields[groupsColumn]), 16, 64)
-		if err == nil && groups&(1<<(xfrmnl.GroupAcquire-1)) != 0 {
+		groups, err := strconv.ParseUint(string(fields[groupsColumn]), 16, 32)
+		if err == nil && groups&acquire != 0 && groups&own == 0 {
 			return true
 		}
 	}

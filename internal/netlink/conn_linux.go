@@ -26,8 +26,8 @@ const (
 // ErrNoAnswer says that the kernel did not answer in time.
 var ErrNoAnswer = fmt.Errorf("the kernel did not answer within %v", answerTimeout)
 
-// Conn is a netlink socket. Only Wait and Close may be called while another method
-// runs.
+// Conn is a netlink socket. Only Wait, Join, Leave and Close may be called while
+// another method runs.
 type Conn struct {
 	file     *os.File
 	raw      syscall.RawConn
@@ -131,8 +131,8 @@ func errorOf(m Message) error {
 // Join joins multicast groups, by number, and makes room for bursts.
 func (c *Conn) Join(groups ...int) error {
 	return c.control(func(fd int) error {
-		if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-			return fmt.Errorf("bind: %w", err)
+		if err := bind(fd); err != nil {
+			return err
 		}
 		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 			// Without CAP_NET_ADMIN the limit net.core.rmem_max holds.
@@ -147,6 +147,21 @@ func (c *Conn) Join(groups ...int) error {
 	})
 }
 
+// bind gives the socket a port, once: the kernel refuses another.
+func bind(fd int) error {
+	address, err := unix.Getsockname(fd)
+	if own, ok := address.(*unix.SockaddrNetlink); ok && own.Pid != 0 {
+		return nil
+	}
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+	}
+	if err != nil {
+		return fmt.Errorf("bind: %w", err)
+	}
+	return nil
+}
+
 // Leave leaves a multicast group.
 func (c *Conn) Leave(group int) error {
 	return c.control(func(fd int) error {
@@ -155,19 +170,6 @@ func (c *Conn) Leave(group int) error {
 		}
 		return nil
 	})
-}
-
-// Port returns the number that the socket has among those of its protocol in its
-// network namespace. It has one once it has joined a group or sent a request.
-func (c *Conn) Port() (port uint32, err error) {
-	err = c.control(func(fd int) error {
-		address, err := unix.Getsockname(fd)
-		if own, ok := address.(*unix.SockaddrNetlink); ok {
-			port = own.Pid
-		}
-		return err
-	})
-	return port, err
 }
 
 // Wait waits until there is something to drain. It returns an error after Close.

@@ -168,6 +168,21 @@ func TestEventsAreDrained(t *testing.T) {
 	requireEvents(t, c)
 }
 
+func TestAGroupIsJoinedAndLeftLater(t *testing.T) {
+	netlinktest.Enter(t)
+	netlinktest.AddLarval(t, 1)
+	c := newConn(t)
+	require.NoError(t, c.Join())
+	require.NoError(t, c.Join(groupSA))
+	netlinktest.MustIP(t, "xfrm state deleteall")
+	requireEvents(t, c, msgDelSA)
+
+	netlinktest.AddLarval(t, 1)
+	require.NoError(t, c.Leave(groupSA))
+	netlinktest.MustIP(t, "xfrm state deleteall")
+	requireEvents(t, c)
+}
+
 func TestWaitEndsWithAnEvent(t *testing.T) {
 	netlinktest.Enter(t)
 	netlinktest.AddLarval(t, 1)
