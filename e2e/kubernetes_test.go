@@ -65,14 +65,16 @@ func build(t *testing.T, path string) (m manifests) {
 
 // Every way to deploy has exactly the rights that it needs.
 func TestKubernetesManifests(t *testing.T) {
-	for _, folder := range []string{"base", "overlays/host", "overlays/processes", "overlays/named", "overlays/names", "overlays/gateway", "overlays/tunnels", "overlays/tunnels-pods"} {
+	for _, folder := range []string{"base", "overlays/host", "overlays/processes", "overlays/named", "overlays/names", "overlays/gateway", "overlays/tunnels", "overlays/tunnels-pods", "overlays/causes"} {
 		t.Run(folder, func(t *testing.T) {
 			m := kustomize(t, folder)
-			names, gateway, tunnels := folder == "overlays/names", folder == "overlays/gateway", folder == "overlays/tunnels"
+			names, gateway := folder == "overlays/names", folder == "overlays/gateway"
+			hostNetwork := folder == "overlays/tunnels" || folder == "overlays/causes"
 			capabilities := map[string][]corev1.Capability{
 				"overlays/named":        {"SYS_ADMIN"},
 				"overlays/tunnels":      {"NET_ADMIN"},
 				"overlays/tunnels-pods": {"NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE"},
+				"overlays/causes":       {"AUDIT_READ", "NET_ADMIN"},
 			}[folder]
 
 			assert.Equal(t, "xfrm", m.namespace.Name)
@@ -87,7 +89,7 @@ func TestKubernetesManifests(t *testing.T) {
 			assert.Equal(t, m.account.Name, pod.ServiceAccountName)
 			assert.Equal(t, names, *pod.AutomountServiceAccountToken, "a token only where it is used")
 			assert.False(t, pod.HostPID || pod.HostIPC, "no namespace of the node's")
-			assert.Equal(t, tunnels, pod.HostNetwork, "the network only where it saves other rights")
+			assert.Equal(t, hostNetwork, pod.HostNetwork, "the network only where it saves other rights")
 			assert.Equal(t, corev1.SeccompProfileTypeRuntimeDefault, pod.SecurityContext.SeccompProfile.Type)
 			assert.Contains(t, pod.Tolerations, corev1.Toleration{Operator: corev1.TolerationOpExists}, "on every node")
 			assert.Empty(t, pod.NodeSelector)
@@ -128,7 +130,7 @@ func TestKubernetesManifests(t *testing.T) {
 			case gateway:
 				mounts = 3
 				assert.Equal(t, *pod.SecurityContext.RunAsGroup, *pod.SecurityContext.FSGroup, "writes the queue, reads the key")
-			case tunnels:
+			case hostNetwork:
 				mounts = 0
 			}
 			require.Len(t, container.VolumeMounts, mounts)
@@ -292,6 +294,7 @@ func TestKubernetesModes(t *testing.T) {
 		"named":        {has: []string{inPod, inSite}, lacks: []string{inNamedPod}},
 		"tunnels":      {lacks: []string{inPod, inSite, inNamedPod}, zeros: true, policies: []string{""}},
 		"tunnels-pods": {has: []string{inPod}, lacks: []string{inSite, inNamedPod}, policies: []string{"", "k8s_pod_uid=" + uid + " "}},
+		"causes":       {lacks: []string{inPod, inSite, inNamedPod}, zeros: true},
 	} {
 		t.Run(folder, func(t *testing.T) {
 			spec := kustomize(t, filepath.Join("overlays", folder)).daemonSet.Spec.Template.Spec
@@ -365,7 +368,12 @@ func TestKubernetesModes(t *testing.T) {
 				c.interrupt()
 			}
 			assert.NotContains(t, c.output.String(), "\twarn\t", "nothing to complain about")
-			assert.NotContains(t, c.output.String(), "\terror\t")
+			if folder == "causes" { // own is not the initial network namespace
+				assert.Equal(t, 1, strings.Count(c.output.String(), notInitial))
+				assert.Equal(t, 1, strings.Count(c.output.String(), "\terror\t"))
+			} else {
+				assert.NotContains(t, c.output.String(), "\terror\t")
+			}
 		})
 	}
 }

@@ -36,7 +36,7 @@ rm -rf "$root/etc/systemd/system" "$root/etc/otelcol-xfrm"
 cp -r "$units/etc/systemd/system" "$root/etc/systemd/system"
 # There is no journal.
 mkdir -p "$root/etc/systemd/system/otelcol-xfrm.service.d"
-printf '[Service]\nStandardError=append:/run/otelcol-xfrm.log\n' >"$root/etc/systemd/system/otelcol-xfrm.service.d/log.conf"
+printf '[Service]\nStandardOutput=append:/run/otelcol-xfrm.log\nStandardError=append:/run/otelcol-xfrm.log\n' >"$root/etc/systemd/system/otelcol-xfrm.service.d/log.conf"
 cp -a "$etc" "$root/etc/otelcol-xfrm"
 echo otelcol-xfrm-tls:x:61234: >>"$root/etc/group"
 install -m 755 "$OTELCOL_XFRM" "$root/usr/bin/otelcol-xfrm"
@@ -242,6 +242,25 @@ func TestService(t *testing.T) {
 		}
 		sandboxed(t, s, "0000000000281000") // CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_NET_ADMIN
 		assert.NotContains(t, s.log(), "\terror\t")
+	})
+
+	t.Run("causes", func(t *testing.T) {
+		here := newNamespace(t)
+		sink := newLogSink(t, here)
+		const overlays = "/usr/share/otelcol-xfrm/config/"
+		s := newService(t, here, map[string]string{
+			"config.yaml": strings.Replace(readShipped(t, "host.yaml"), "  xfrm:\n", "  xfrm:\n    events: { xfrm.policy.changed: { enabled: true } }\n", 1),
+			"environment": "CAUSES=\"--config " + overlays + "causes.yaml --config " + overlays + "to-logs-otlp.yaml\"\n" +
+				"LOGS_URL=http://127.0.0.1:4318/v1/logs\n",
+		}, "causes.conf")
+		eventually(t, "the service is ready", func() bool { return strings.Contains(s.log(), "Everything is ready") })
+		addPolicies(here, 1, 0, 0)
+		eventually(t, "a record is printed", func() bool { return strings.Contains(s.log(), "\nthe inbound policy for ") })
+		eventually(t, "a record is sent", func() bool { return len(sink.logRecords()) == 1 })
+		sandboxed(t, s, "0000002000001000") // CAP_AUDIT_READ, CAP_NET_ADMIN
+		// It needs the initial network namespace, which no test should have to itself.
+		assert.Equal(t, 1, strings.Count(s.log(), "\terror\t"))
+		assert.Contains(t, s.log(), notInitial)
 	})
 
 	toGateway := func(t *testing.T, capabilities string, dropIns ...string) *service {
