@@ -66,6 +66,7 @@ var shared = []struct {
 	{netns.ErrPIDLimit, "; find the others by name (network_namespaces::named), or run them in a systemd service or a container"},
 	{associations.ErrNotPermitted, "; without it the metrics xfrm.sa.*, xfrm.policy.* and xfrm.tunnel.* are missing"},
 	{netns.ErrSocketNotPermitted, "; without them its metrics xfrm.sa.*, xfrm.policy.* and xfrm.tunnel.* are missing"},
+	{netns.ErrSocketRefused, "; its metrics xfrm.sa.*, xfrm.policy.* and xfrm.tunnel.* are missing"},
 	{associations.ErrOverrun, ""},
 	{associations.ErrTunnelLimit, ""},
 	{associations.ErrAssociationLimit, ""},
