@@ -35,18 +35,28 @@ func TestTunnels(t *testing.T) {
 	}
 }
 
-// So they do whatever the daemons do.
+// So they do whatever strongSwan does.
 func TestStrongSwanTunnels(t *testing.T) {
+	testDaemon(t, "strongswan-tunnels", tunnel.StrongSwan(), (*guest).strongSwan, "strongswan-charon", "strongswan-swanctl")
+}
+
+// And whatever libreswan does.
+func TestLibreswanTunnels(t *testing.T) {
+	testDaemon(t, "libreswan-tunnels", tunnel.Libreswan(), (*guest).libreswan, "libreswan", "libnss3-tools")
+}
+
+func testDaemon(t *testing.T, arg string, steps []traffic.Step, add func(*guest, string), packages ...string) {
+	t.Helper()
 	requireTools(t)
 	cache := openCache(t)
 	releases, err := cache.Releases("6.12")
 	require.NoError(t, err)
-	tree, err := cache.Tree("strongswan-charon", "strongswan-swanctl")
+	tree, err := cache.Tree(packages...)
 	require.NoError(t, err)
 	guest := newGuest(t, cache, releases[0])
-	guest.modules()
-	guest.strongSwan(tree)
-	requireTunnelSteps(t, guest.bootTunnels("strongswan-tunnels", 8*time.Minute), tunnel.Steps())
+	guest.modules("esp6", "xfrm_interface", "ip_vti")
+	add(guest, tree)
+	requireTunnelSteps(t, guest.bootTunnels(arg, 8*time.Minute), steps)
 }
 
 // tunnelSeries are the kernels, one in an ordinary run.

@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -189,16 +190,21 @@ func (c *collector) take(line []byte) error {
 
 // seriesName is the name that report.Series describes.
 func seriesName(metric string, p point) string {
-	parts := []string{strings.TrimPrefix(metric, "xfrm."), "", ""}
+	parts := make([]string, 5)
+	parts[0] = strings.TrimPrefix(metric, "xfrm.")
 	for _, attribute := range p.Attributes {
 		switch attribute.Key {
 		case "direction", "reason":
 			parts[1] = attribute.Value.StringValue
 		case "xfrm.reqid":
 			parts[2] = attribute.Value.IntValue
+		case "network.interface.name":
+			parts[3] = attribute.Value.StringValue
+		case "xfrm.mark":
+			parts[4] = attribute.Value.StringValue
 		}
 	}
-	return strings.TrimSpace(strings.Join(parts, " "))
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), " ")
 }
 
 // search counts the places in the collector's memory that hold some bytes. The

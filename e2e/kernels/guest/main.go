@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/report"
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/traffic"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/tunnel"
 )
 
@@ -55,14 +56,15 @@ func boot() error {
 	if err := loadModules(); err != nil {
 		return err
 	}
-	run := runScenarios
-	switch {
-	case len(os.Args) > 1 && os.Args[1] == "mistakes":
-		run = runMistakes
-	case len(os.Args) > 1 && os.Args[1] == "tunnels":
-		run = func() error { return runTunnels(false) }
-	case len(os.Args) > 1 && os.Args[1] == "strongswan-tunnels":
-		run = func() error { return runTunnels(true) }
+	run, ok := map[string]func() error{
+		"counters":           runScenarios,
+		"mistakes":           runMistakes,
+		"tunnels":            func() error { return runTunnels(traffic.Steps()) },
+		"strongswan-tunnels": func() error { return runTunnels(tunnel.StrongSwan()) },
+		"libreswan-tunnels":  func() error { return runTunnels(tunnel.Libreswan()) },
+	}[os.Args[len(os.Args)-1]]
+	if !ok {
+		return fmt.Errorf("there is nothing to do called %q", os.Args)
 	}
 	if err := run(); err != nil {
 		return err

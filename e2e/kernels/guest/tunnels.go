@@ -18,9 +18,12 @@ import (
 
 // runTunnels does something to tunnels, and reports what a collector at each end
 // says of it.
-func runTunnels(daemons bool) error {
+func runTunnels(steps []traffic.Step) error {
 	l, err := lab.New()
 	if err != nil {
+		return err
+	}
+	if err := tunnel.Prepare(l); err != nil {
 		return err
 	}
 	here, err := startCollector("here", l.Here)
@@ -36,13 +39,6 @@ func runTunnels(daemons bool) error {
 		Lab: l, Restart: here.restart, Search: here.search,
 		Scrape: func() error { _, err := t.observe(); return err },
 		Signal: func(signal unix.Signal) error { return here.cmd.Process.Signal(signal) },
-	}
-	steps := traffic.Steps()
-	if daemons {
-		if err := tunnel.Prepare(l); err != nil {
-			return err
-		}
-		steps = tunnel.Steps()
 	}
 	for _, step := range steps {
 		if err := t.run(step); err != nil {

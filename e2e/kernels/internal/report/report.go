@@ -34,9 +34,9 @@ type Step struct {
 }
 
 // Series are values by series: the side of the collector, the metric without
-// "xfrm.", the direction or the reason, and the reqid, as in
-// "here tunnel.packet.count inbound 1". Series that differ in other attributes
-// alone are added up.
+// "xfrm.", the direction or the reason, the reqid, and the interface and the mark
+// where there are any, as in "here tunnel.packet.count inbound 1". Series that
+// differ in other attributes alone are added up.
 type Series map[string]float64
 
 // TunnelStep is what the collectors of both sides said before and after something
