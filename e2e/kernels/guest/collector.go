@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -27,7 +26,7 @@ const tunnelsConfig = `
 receivers:
   xfrm:
     collection_interval: 500ms
-    initial_delay: 0s
+    initial_delay: 0s%s
     metrics:
       xfrm.policy.count: {enabled: true}
       xfrm.sa.count: {enabled: true}
@@ -54,6 +53,13 @@ service:
       exporters: [file]
 `
 
+// otherNamespaces is a part of a configuration.
+const otherNamespaces = `
+    network_namespaces:
+      processes: true
+      named:
+        include: ["*"]`
+
 // collector is one that reads tunnels, and writes what it reads to a file.
 type collector struct {
 	name string
@@ -67,9 +73,9 @@ type collector struct {
 	time time.Time
 }
 
-func startCollector(name string, side *lab.Side) (*collector, error) {
+func startCollector(name string, side *lab.Side, config string) (*collector, error) {
 	c := &collector{name: name, side: side}
-	err := os.WriteFile(workDir+"/"+name+".yaml", fmt.Appendf(nil, tunnelsConfig, c.file()), 0o600)
+	err := os.WriteFile(workDir+"/"+name+".yaml", fmt.Appendf(nil, tunnelsConfig, config, c.file()), 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -142,19 +148,22 @@ func (c *collector) read() error {
 	}
 }
 
+type attribute struct {
+	Key   string
+	Value struct{ StringValue, IntValue string }
+}
+
 type point struct {
 	AsInt        string
 	AsDouble     float64
 	TimeUnixNano int64 `json:",string"`
-	Attributes   []struct {
-		Key   string
-		Value struct{ StringValue, IntValue string }
-	}
+	Attributes   []attribute
 }
 
 func (c *collector) take(line []byte) error {
 	var got struct {
 		ResourceMetrics []struct {
+			Resource     struct{ Attributes []attribute }
 			ScopeMetrics []struct {
 				Metrics []struct {
 					Name       string
@@ -169,6 +178,7 @@ func (c *collector) take(line []byte) error {
 	c.last = report.Series{}
 	first := int64(0)
 	for _, resource := range got.ResourceMetrics {
+		namespace := c.name + namespaceName(resource.Resource.Attributes)
 		for _, scope := range resource.ScopeMetrics {
 			for _, metric := range scope.Metrics {
 				for _, p := range append(metric.Sum.DataPoints, metric.Gauge.DataPoints...) {
@@ -176,7 +186,7 @@ func (c *collector) take(line []byte) error {
 					if p.AsInt != "" {
 						value, _ = strconv.ParseFloat(p.AsInt, 64)
 					}
-					c.last[c.name+" "+seriesName(metric.Name, p)] += value
+					c.last[namespace+" "+seriesName(metric.Name, p)] += value
 					if first == 0 || p.TimeUnixNano < first {
 						first = p.TimeUnixNano
 					}
@@ -188,55 +198,36 @@ func (c *collector) take(line []byte) error {
 	return nil
 }
 
+// namespaceName is what report.Series has behind the side.
+func namespaceName(attributes []attribute) string {
+	for _, a := range attributes {
+		switch a.Key {
+		case "netns.name":
+			return "/" + a.Value.StringValue
+		case "process.pid":
+			return "/process"
+		}
+	}
+	return ""
+}
+
 // seriesName is the name that report.Series describes.
 func seriesName(metric string, p point) string {
-	parts := make([]string, 5)
+	parts := make([]string, 6)
 	parts[0] = strings.TrimPrefix(metric, "xfrm.")
 	for _, attribute := range p.Attributes {
 		switch attribute.Key {
-		case "direction", "reason":
+		case "direction":
 			parts[1] = attribute.Value.StringValue
+		case "reason":
+			parts[2] = attribute.Value.StringValue
 		case "xfrm.reqid":
-			parts[2] = attribute.Value.IntValue
+			parts[3] = attribute.Value.IntValue
 		case "network.interface.name":
-			parts[3] = attribute.Value.StringValue
-		case "xfrm.mark":
 			parts[4] = attribute.Value.StringValue
+		case "xfrm.mark":
+			parts[5] = attribute.Value.StringValue
 		}
 	}
 	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), " ")
-}
-
-// search counts the places in the collector's memory that hold some bytes. The
-// collector stands still meanwhile.
-func (c *collector) search(wanted []byte) (found int, err error) {
-	pid := c.cmd.Process.Pid
-	if err := c.cmd.Process.Signal(unix.SIGSTOP); err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, c.cmd.Process.Signal(unix.SIGCONT)) }()
-	maps, err := os.Open(fmt.Sprintf("/proc/%d/maps", pid))
-	if err != nil {
-		return 0, err
-	}
-	defer maps.Close()
-	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
-	if err != nil {
-		return 0, err
-	}
-	defer memory.Close()
-	for lines := bufio.NewScanner(maps); lines.Scan(); {
-		var from, to int64
-		var access string
-		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &from, &to, &access); err != nil || access[0] != 'r' {
-			continue
-		}
-		const piece = 1 << 20
-		buffer := make([]byte, piece+len(wanted))
-		for at := from; at < to; at += piece {
-			n, _ := memory.ReadAt(buffer[:min(to-at, int64(len(buffer)))], at)
-			found += bytes.Count(buffer[:n], wanted)
-		}
-	}
-	return found, nil
 }

@@ -60,6 +60,7 @@ func boot() error {
 		"counters":           runScenarios,
 		"mistakes":           runMistakes,
 		"tunnels":            func() error { return runTunnels(traffic.Steps()) },
+		"lockdown":           func() error { return runTunnels(traffic.Lockdown()) },
 		"strongswan-tunnels": func() error { return runTunnels(tunnel.StrongSwan()) },
 		"libreswan-tunnels":  func() error { return runTunnels(tunnel.Libreswan()) },
 	}[os.Args[len(os.Args)-1]]

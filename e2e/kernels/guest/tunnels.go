@@ -26,11 +26,11 @@ func runTunnels(steps []traffic.Step) error {
 	if err := tunnel.Prepare(l); err != nil {
 		return err
 	}
-	here, err := startCollector("here", l.Here)
+	here, err := startCollector("here", l.Here, otherNamespaces)
 	if err != nil {
 		return err
 	}
-	there, err := startCollector("there", l.There)
+	there, err := startCollector("there", l.There, "")
 	if err != nil {
 		return err
 	}

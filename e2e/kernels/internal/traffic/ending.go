@@ -120,17 +120,16 @@ func ending() []Step {
 					return nil, err
 				}
 				for _, seed := range []byte{1, 2} {
-					found, err := w.Search(Secret(seed))
+					found, own, err := w.Search(Secret(seed))
 					if err != nil {
 						return nil, err
+					}
+					if own == 0 {
+						return nil, errors.New("the search does not find the key in the memory of this process")
 					}
 					if found > 0 {
 						return nil, fmt.Errorf("the key is in %d places", found)
 					}
-				}
-				// The search finds what is there.
-				if found, err := w.Search([]byte("tunnel.packet.dropped")); err != nil || found == 0 {
-					return nil, fmt.Errorf("the search finds nothing: %w", err)
 				}
 				return nil, nil
 			},

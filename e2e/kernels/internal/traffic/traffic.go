@@ -5,6 +5,7 @@ package traffic
 import (
 	"crypto/sha256"
 	"errors"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -23,6 +24,8 @@ type Step struct {
 	Kernel report.Counters
 	// After are values after the step, where the rise does not tell.
 	After report.Series
+	// Gone are series that there are not any more.
+	Gone []string
 	// Logs is what the collector of Here says.
 	Logs string
 	// Run does it. It returns what it counted itself, which the series rise by.
@@ -40,9 +43,9 @@ type World struct {
 	Restart func() error
 	// Signal sends a signal to the collector of Here.
 	Signal func(unix.Signal) error
-	// Search counts the places in the memory of the collector of Here that hold
-	// some bytes.
-	Search func([]byte) (int, error)
+	// Search counts the places that hold some bytes in the memory of the collector
+	// of Here, and in that of this process.
+	Search func([]byte) (collector, own int, err error)
 }
 
 const (
@@ -68,12 +71,14 @@ func Manual(from, to *lab.Side, spi, reqid int) *netlink.XfrmState {
 }
 
 // pair sets up an association for each direction at both sides.
-func (w *World) pair(spi, reqid int) error {
-	in, out := Manual(w.There, w.Here, spi, reqid), Manual(w.Here, w.There, spi+1, reqid)
+func pair(from, to *lab.Side, spi, reqid int) error {
+	in, out := Manual(from, to, spi, reqid), Manual(to, from, spi+1, reqid)
 	return errors.Join(
-		w.Here.Add(in, out, lab.Policy(w.There.Addr, port, out)),
-		w.There.Add(Manual(w.There, w.Here, spi, reqid), Manual(w.Here, w.There, spi+1, reqid), lab.Policy(w.Here.Addr, port, in)))
+		to.Add(in, out, lab.Policy(from.Addr, port, out)),
+		from.Add(Manual(from, to, spi, reqid), Manual(to, from, spi+1, reqid), lab.Policy(to.Addr, port, in)))
 }
+
+func (w *World) pair(spi, reqid int) error { return pair(w.There, w.Here, spi, reqid) }
 
 // both sends datagrams in both directions and waits until they have arrived.
 func (w *World) both(toHere, toThere int) error {
@@ -84,7 +89,7 @@ func (w *World) both(toHere, toThere int) error {
 
 // Steps are all that need no daemon, in the order in which they run.
 func Steps() []Step {
-	return append(counting(), ending()...)
+	return slices.Concat(counting(), ending(), namespaces(), many())
 }
 
 func counting() []Step {

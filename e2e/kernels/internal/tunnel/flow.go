@@ -18,10 +18,11 @@ type flow struct {
 	// address is that of Here's daemon, hereIP and thereIP are where datagrams go.
 	address, hereIP, thereIP net.IP
 	// size is what the kernel counts for a datagram.
-	size            int
-	reqid           int
-	and             string
-	toHere, toThere int
+	size  int
+	reqid int
+	and   string
+	// sent and arrived are datagrams in each direction.
+	toHere, toThere struct{ sent, arrived int }
 	// inbound are the SPIs of Here that were seen. An outbound association can
 	// come and go between two looks, an inbound one stays for seconds.
 	inbound map[int]bool
@@ -40,11 +41,28 @@ func newFlow(e *ends, s situation, own, foreign network, reqid int) *flow {
 
 // both sends in both directions and waits until all has arrived.
 func (f *flow) both(toHere, toThere int) error {
-	f.toHere += toHere
-	f.toThere += toThere
-	return errors.Join(
-		lab.Deliver(f.lab.There, f.lab.Here, f.hereIP, port, toHere),
-		lab.Deliver(f.lab.Here, f.lab.There, f.thereIP, port, toThere))
+	if err := f.attempt(toHere, toThere); err != nil {
+		return err
+	}
+	if f.toHere.arrived != f.toHere.sent || f.toThere.arrived != f.toThere.sent {
+		return fmt.Errorf("datagrams were lost: to Here %+v, to There %+v", f.toHere, f.toThere)
+	}
+	return nil
+}
+
+// attempt sends in both directions. Some may be lost: when libreswan replaces
+// associations, one side uses the new ones before the other has them.
+func (f *flow) attempt(toHere, toThere int) error {
+	here, err := lab.Attempt(f.lab.There, f.lab.Here, f.hereIP, port, toHere)
+	if err != nil {
+		return err
+	}
+	there, err := lab.Attempt(f.lab.Here, f.lab.There, f.thereIP, port, toThere)
+	f.toHere.sent += toHere
+	f.toHere.arrived += here
+	f.toThere.sent += toThere
+	f.toThere.arrived += there
+	return err
 }
 
 // look notes the associations of Here.
@@ -73,12 +91,12 @@ func counted(flows []*flow) report.Series {
 		set := func(side, metric, direction string, value int) {
 			series[fmt.Sprintf("%s tunnel.%s %s %d%s", side, metric, direction, f.reqid, f.and)] = float64(value)
 		}
-		for direction, n := range map[string]int{"inbound": f.toHere, "outbound": f.toThere} {
+		for direction, n := range map[string]int{"inbound": f.toHere.arrived, "outbound": f.toThere.sent} {
 			set("here", "packet.count", direction, n)
 			set("here", "io", direction, n*f.size)
 			set("here", "sa.created", direction, len(f.inbound))
 		}
-		for direction, n := range map[string]int{"inbound": f.toThere, "outbound": f.toHere} {
+		for direction, n := range map[string]int{"inbound": f.toThere.arrived, "outbound": f.toHere.sent} {
 			set("there", "packet.count", direction, n)
 			set("there", "io", direction, n*f.size)
 		}

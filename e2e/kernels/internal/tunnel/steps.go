@@ -26,7 +26,16 @@ func StrongSwan() []traffic.Step {
 }
 
 // Libreswan are those with libreswan.
-func Libreswan() []traffic.Step { return steps("libreswan", libreswan{}, common()) }
+func Libreswan() []traffic.Step {
+	situations := common()
+	for i := range situations {
+		// It marks policies, and leaves the associations without.
+		if situations[i].mark != 0 {
+			situations[i].and = ""
+		}
+	}
+	return steps("libreswan", libreswan{}, situations)
+}
 
 // situation is a tunnel, and what is done to it.
 type situation struct {
@@ -117,12 +126,15 @@ func (s situation) run(w *traffic.World, d daemon, reqid int) (series report.Ser
 // spend sends datagrams for a time in which the associations are replaced.
 func (t *Tunnel) spend(f *flow, d time.Duration) error {
 	for end := time.Now().Add(d); time.Now().Before(end); {
-		if err := errors.Join(f.both(5, 4), f.look()); err != nil {
+		if err := errors.Join(f.attempt(5, 4), f.look()); err != nil {
 			return err
 		}
 	}
 	if n := len(f.inbound); n < 4 {
 		return fmt.Errorf("the daemons replaced the associations %d times", n-1)
+	}
+	if lost := f.toHere.sent + f.toThere.sent - f.toHere.arrived - f.toThere.arrived; lost > len(f.inbound)*5 {
+		return fmt.Errorf("%d datagrams were lost", lost)
 	}
 	return nil
 }

@@ -158,7 +158,9 @@ func (strongSwan) initiate(p *peer, child string) error {
 	return p.swanctl("--initiate", "--child", child, "--timeout", "60")
 }
 
-func (strongSwan) terminate(p *peer, _ []child) error { return p.swanctl("--terminate", "--ike", "tunnel") }
+func (strongSwan) terminate(p *peer, _ []child) error {
+	return p.swanctl("--terminate", "--ike", "tunnel")
+}
 
 // swanctl gives the daemon a command.
 func (p *peer) swanctl(args ...string) error {
