@@ -63,9 +63,13 @@ cross: ## Compile everything, tests included, for the other systems and architec
 	done
 
 .PHONY: fuzz
-fuzz: ## Fuzz the parsers of counters and cgroups, the configuration and whole scrapes, for FUZZTIME (30s) each.
+fuzz: ## Fuzz the parsers of counters, cgroups and netlink messages, the configuration and whole scrapes, for FUZZTIME (30s) each.
 	go test ./internal/xfrmstat -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 	go test ./internal/netns -run '^$$' -fuzz FuzzParseCgroup -fuzztime $(FUZZTIME)
+	go test ./internal/netlink -run '^$$' -fuzz FuzzMessages -fuzztime $(FUZZTIME)
+	go test ./internal/xfrmnl -run '^$$' -fuzz 'FuzzDecode$$' -fuzztime $(FUZZTIME)
+	go test ./internal/xfrmnl -run '^$$' -fuzz FuzzDecodePolicies -fuzztime $(FUZZTIME)
+	go test ./internal/rtnetlink -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME)
 	go test . -run '^$$' -fuzz FuzzConfig -fuzztime $(FUZZTIME)
 	go test . -run '^$$' -fuzz FuzzScrape -fuzztime $(FUZZTIME)
 

@@ -51,7 +51,7 @@ func recordedPoints(t *testing.T, tunnels ...*tunnel.Tunnel) map[string]pmetric.
 	got := map[string]pmetric.NumberDataPoint{}
 	for _, rm := range s.builder.Emit().ResourceMetrics().All() {
 		for _, metric := range rm.ScopeMetrics().At(0).Metrics().All() {
-			points := pmetric.NewNumberDataPointSlice()
+			var points pmetric.NumberDataPointSlice
 			if metric.Type() == pmetric.MetricTypeSum {
 				points = metric.Sum().DataPoints()
 			} else {

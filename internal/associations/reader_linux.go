@@ -44,7 +44,7 @@ func (r *Reader) Read(ctx context.Context, ns *netns.Namespace, sockets netns.So
 	if err != nil {
 		return n, []error{err}
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if r.options.Counts {
 		if n.Associations, n.Policies, err = xfrmnl.Counts(ctx, conn); err != nil {
 			return n, []error{explain(err)}

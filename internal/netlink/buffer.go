@@ -9,9 +9,9 @@ const bufferSize = 64 << 10
 // Buffer receives what is read. What a read leaves in it is cleared before the
 // next, and before the caller goes on. It is not safe for concurrent use.
 type Buffer struct {
-	data [bufferSize]byte
+	data []byte
 }
 
 // NewBuffer returns a Buffer for one or several Conns that do not read at the same
 // time.
-func NewBuffer() *Buffer { return new(Buffer) }
+func NewBuffer() *Buffer { return &Buffer{make([]byte, bufferSize)} }

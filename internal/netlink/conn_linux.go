@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,17 +17,14 @@ import (
 const (
 	// answerTimeout is how long the kernel may take to answer. It answers while
 	// the request is sent; a dump continues while its answer is read.
-	answerTimeout = 1
+	answerTimeout = time.Second
 	// receiveBuffer is that of a socket for events, in bytes. The kernel drops
 	// what does not fit.
 	receiveBuffer = 16 << 20
 )
 
-var (
-	// ErrNoAnswer says that the kernel did not answer in time.
-	ErrNoAnswer = errors.New("the kernel did not answer within 1s")
-	errTooLarge = fmt.Errorf("the kernel sent a datagram of more than %d bytes", bufferSize)
-)
+// ErrNoAnswer says that the kernel did not answer in time.
+var ErrNoAnswer = fmt.Errorf("the kernel did not answer within %v", answerTimeout)
 
 // Conn is a netlink socket. Only Wait and Close may be called while another method
 // runs.
@@ -57,8 +55,9 @@ func NewConn(fd int, buffer *Buffer) (*Conn, error) {
 func (c *Conn) Close() error { return c.file.Close() }
 
 // Exchange sends requests at once and passes what answers them to f. It stops at
-// the first error of f. The error wraps the errno of the kernel, or ErrMalformed,
-// or ErrNoAnswer, or is that of ctx.
+// the first error of f. The error wraps that, or the errno of the kernel, or
+// ErrMalformed, ErrDatagram or ErrNoAnswer, or is that of ctx. After an error
+// nothing else must be asked: a dump may not have ended.
 func (c *Conn) Exchange(ctx context.Context, f func(Message) error, requests ...Request) error {
 	var datagram []byte
 	first := c.sequence + 1
@@ -71,7 +70,7 @@ func (c *Conn) Exchange(ctx context.Context, f func(Message) error, requests ...
 			return fmt.Errorf("send: %w", err)
 		}
 		for left := len(requests); left > 0; {
-			if err := waitForAnswer(ctx, fd); err != nil {
+			if err := ctx.Err(); err != nil {
 				return err
 			}
 			err := c.receive(fd, func(datagram []byte) error {
@@ -89,7 +88,10 @@ func (c *Conn) Exchange(ctx context.Context, f func(Message) error, requests ...
 					return f(m)
 				})
 			})
-			if err != nil && !errors.Is(err, unix.EAGAIN) {
+			if errors.Is(err, unix.EAGAIN) {
+				err = waitForAnswer(ctx, fd)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -99,12 +101,12 @@ func (c *Conn) Exchange(ctx context.Context, f func(Message) error, requests ...
 
 // waitForAnswer waits until there is something to read.
 func waitForAnswer(ctx context.Context, fd int) error {
-	const slice = 100 // milliseconds after which the end of ctx is noticed
-	for range answerTimeout * 1000 / slice {
+	const slice = 100 * time.Millisecond // after which the end of ctx is noticed
+	for start := time.Now(); time.Since(start) < answerTimeout; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, slice)
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(slice.Milliseconds()))
 		if n > 0 {
 			return nil
 		}
@@ -118,7 +120,7 @@ func waitForAnswer(ctx context.Context, fd int) error {
 // errorOf returns the error in the last message of an answer.
 func errorOf(m Message) error {
 	if len(m.Data) < 4 {
-		return nil
+		return fmt.Errorf("%w: message of type %d has %d bytes, expected an errno of 4", ErrDatagram, m.Type, len(m.Data))
 	}
 	if errno := int32(binary.NativeEndian.Uint32(m.Data)); errno < 0 {
 		return fmt.Errorf("the kernel refused the request: %w", unix.Errno(-errno))
@@ -145,8 +147,7 @@ func (c *Conn) Join(groups ...int) error {
 	})
 }
 
-// Wait waits until there is something to drain. The error is os.ErrClosed after
-// Close.
+// Wait waits until there is something to drain. It returns an error after Close.
 func (c *Conn) Wait() error {
 	return c.raw.Read(func(fd uintptr) bool {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
@@ -155,8 +156,8 @@ func (c *Conn) Wait() error {
 }
 
 // Drain reads all events that have arrived and passes them to f. overrun says that
-// the kernel dropped some. What is malformed costs itself alone; err is the last
-// such error.
+// the kernel dropped some. What is malformed costs itself alone: err is the last
+// such error, and wraps ErrMalformed. After any other error nothing more arrives.
 func (c *Conn) Drain(f func(Message)) (overrun bool, err error) {
 	const maxDatagrams = 100_000 // a flood must not keep the caller for ever
 	closed := c.control(func(fd int) error {
@@ -172,8 +173,8 @@ func (c *Conn) Drain(f func(Message)) (overrun bool, err error) {
 				return nil
 			case errors.Is(one, unix.ENOBUFS):
 				overrun = true
-			case errors.Is(one, ErrMalformed):
-				err = one
+			case errors.Is(one, ErrDatagram):
+				err = fmt.Errorf("%w: %w", ErrMalformed, one)
 			default:
 				return one
 			}
@@ -188,20 +189,20 @@ func (c *Conn) Drain(f func(Message)) (overrun bool, err error) {
 
 // receive reads one datagram, passes it to f and clears it.
 func (c *Conn) receive(fd int, f func(datagram []byte) error) error {
-	n, from, err := unix.Recvfrom(fd, c.buffer.data[:], unix.MSG_TRUNC|unix.MSG_DONTWAIT)
+	n, from, err := unix.Recvfrom(fd, c.buffer.data, unix.MSG_TRUNC|unix.MSG_DONTWAIT)
 	switch {
 	case errors.Is(err, unix.EINTR):
 		return unix.EAGAIN
 	case err != nil:
 		return fmt.Errorf("receive: %w", err)
 	}
-	datagram := c.buffer.data[:min(n, bufferSize)]
+	datagram := c.buffer.data[:min(n, len(c.buffer.data))]
 	defer clear(datagram)
 	if sender, ok := from.(*unix.SockaddrNetlink); !ok || sender.Pid != 0 {
 		return nil // it is not from the kernel
 	}
-	if n > bufferSize {
-		return fmt.Errorf("%w: %w", ErrMalformed, errTooLarge)
+	if n > len(datagram) {
+		return fmt.Errorf("%w: it has %d bytes, expected at most %d", ErrDatagram, n, len(datagram))
 	}
 	return f(datagram)
 }

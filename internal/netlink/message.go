@@ -21,8 +21,15 @@ const (
 // HeaderSize is the size of struct nlmsghdr.
 const HeaderSize = 16
 
-// ErrMalformed says that a message or an attribute has an impossible length.
-var ErrMalformed = errors.New("malformed netlink message")
+var (
+	// ErrMalformed says that the content of a message, such as the length of an
+	// attribute, is impossible.
+	ErrMalformed = errors.New("malformed netlink message")
+
+	// ErrDatagram says that a datagram cannot be divided into messages, or is longer
+	// than the buffer. An answer is not complete then.
+	ErrDatagram = errors.New("netlink datagram without whole messages")
+)
 
 // Message is one message of a datagram. Data is valid until the next read.
 type Message struct {
@@ -34,7 +41,7 @@ type Message struct {
 // next returns the first message of a datagram and what follows it.
 func next(datagram []byte) (m Message, rest []byte, err error) {
 	if len(datagram) < HeaderSize {
-		return m, nil, fmt.Errorf("%w: %d bytes, expected a header of %d", ErrMalformed, len(datagram), HeaderSize)
+		return m, nil, fmt.Errorf("%w: %d bytes, expected a header of %d", ErrDatagram, len(datagram), HeaderSize)
 	}
 	m.Type = binary.NativeEndian.Uint16(datagram[4:])
 	m.Flags = binary.NativeEndian.Uint16(datagram[6:])
@@ -42,7 +49,7 @@ func next(datagram []byte) (m Message, rest []byte, err error) {
 	length := uint64(binary.NativeEndian.Uint32(datagram))
 	if length < HeaderSize || length > uint64(len(datagram)) {
 		return m, nil, fmt.Errorf("%w: message of type %d says that it has %d bytes, expected %d to %d",
-			ErrMalformed, m.Type, length, HeaderSize, len(datagram))
+			ErrDatagram, m.Type, length, HeaderSize, len(datagram))
 	}
 	m.Data = datagram[HeaderSize:length]
 	return m, datagram[min(align(length), uint64(len(datagram))):], nil

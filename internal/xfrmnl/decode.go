@@ -4,7 +4,6 @@ package xfrmnl
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -78,8 +77,8 @@ func decodeDeleted(sa *SA, data []byte) error {
 // decodeInfo decodes struct xfrm_usersa_info.
 func decodeInfo(sa *SA, info []byte) error {
 	family := binary.NativeEndian.Uint16(info[offsetFamily:])
-	if family != familyINET && family != familyINET6 {
-		return fmt.Errorf("%w: address family %d, expected AF_INET or AF_INET6", ErrMalformed, family)
+	if err := checkFamily(family); err != nil {
+		return err
 	}
 	u64 := func(offset int) uint64 { return binary.NativeEndian.Uint64(info[offset:]) }
 	u32 := func(offset int) uint32 { return binary.NativeEndian.Uint32(info[offset:]) }
@@ -143,6 +142,13 @@ func decodeAttributes(sa *SA, flags uint8, attributes []byte) error {
 	return err
 }
 
+func checkFamily(family uint16) error {
+	if family != familyINET && family != familyINET6 {
+		return fmt.Errorf("%w: address family %d, expected AF_INET or AF_INET6", ErrMalformed, family)
+	}
+	return nil
+}
+
 // address decodes an xfrm_address_t.
 func address(family uint16, data []byte) netip.Addr {
 	if family == familyINET {
@@ -163,4 +169,4 @@ func tooShort(what string, length, expected int) error {
 	return fmt.Errorf("%w: %s has %d bytes, expected at least %d", ErrMalformed, what, length, expected)
 }
 
-var errUnexpected = errors.New("unexpected type of message")
+var errUnexpected = fmt.Errorf("%w: its type is not XFRM_MSG_NEWSA", ErrMalformed)

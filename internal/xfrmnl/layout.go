@@ -4,9 +4,11 @@
 
 package xfrmnl
 
-// sizeSAInfo is the size of struct xfrm_usersa_info, sizeExpire that of struct
-// xfrm_user_expire.
+// The sizes of structures that end with what an u64 in them needs.
 const (
-	sizeSAInfo = 224
-	sizeExpire = 232
+	sizeSAInfo       = 224 // struct xfrm_usersa_info
+	sizeExpire       = 232 // struct xfrm_user_expire
+	sizePolicyInfo   = 168 // struct xfrm_userpolicy_info
+	sizePolicyExpire = 176 // struct xfrm_user_polexpire
+	sizeAcquire      = 280 // struct xfrm_user_acquire
 )

@@ -42,30 +42,17 @@ func Counts(ctx context.Context, conn *netlink.Conn) (associations uint32, polic
 
 // DumpSAs asks for all associations and passes each to f, which must not keep the
 // pointer. Malformed ones cost themselves alone: the error wraps ErrMalformed when
-// all others have been passed.
+// all others have been passed. After any other error some are missing.
 func DumpSAs(ctx context.Context, conn *netlink.Conn, f func(*SA)) error {
-	var sa SA
-	var first error
-	malformed := 0
+	var r rows
 	err := conn.Exchange(ctx, func(m netlink.Message) error {
-		err := error(nil)
-		if m.Type != msgNewSA {
-			err = errUnexpected
-		} else {
-			err = decodeSA(&sa, m.Data, sizeSAInfo)
+		if r.decode(m) {
+			f(&r.sa)
 		}
-		if err != nil {
-			malformed++
-			if first == nil {
-				first = wrap(m, err)
-			}
-			return nil
-		}
-		f(&sa)
 		return nil
 	}, netlink.Request{Type: msgGetSA, Dump: true})
-	if err == nil && malformed > 0 {
-		err = fmt.Errorf("%d associations could not be decoded, the first: %w", malformed, first)
+	if err != nil {
+		return err
 	}
-	return err
+	return r.err()
 }
