@@ -23,14 +23,21 @@ import (
 // associations, and the drops of a tunnel are those of the kernel's counters.
 func TestTunnels(t *testing.T) {
 	tunnelTest{
-		title: "Tunnels with manual keys", arg: "tunnels", steps: traffic.Steps(), modules: []string{"esp4_offload"},
+		title: "Tunnels with keys set by hand",
+		text: "A collector at each end, in steps of one guest. The number is how many values of their metrics were compared and\n" +
+			"are what was sent, received, dropped or created. Besides, no other tunnel's drops moved, no cumulative sum fell and no\n" +
+			"start timestamp moved.",
+		arg: "tunnels", steps: traffic.Steps(), modules: []string{"esp4_offload"},
 	}.run(t)
 }
 
 // So they do whatever strongSwan does.
 func TestStrongSwanTunnels(t *testing.T) {
 	tunnelTest{
-		title: "Tunnels of strongSwan", arg: "strongswan-tunnels", steps: tunnel.StrongSwan(), modules: daemonModules,
+		title: "Tunnels of strongSwan",
+		text: "Two charons in two network namespaces, IKEv2 and a shared secret, datagrams in both directions meanwhile. Inbound\n" +
+			"values are compared with what arrived, outbound ones with what was sent.",
+		arg: "strongswan-tunnels", steps: tunnel.StrongSwan(), modules: daemonModules,
 		packages: []string{"strongswan-charon", "strongswan-swanctl"}, add: (*guest).strongSwan,
 	}.run(t)
 }
@@ -39,7 +46,10 @@ func TestStrongSwanTunnels(t *testing.T) {
 func TestLibreswanTunnels(t *testing.T) {
 	onlyThorough(t)
 	tunnelTest{
-		title: "Tunnels of libreswan", arg: "libreswan-tunnels", steps: tunnel.Libreswan(), modules: daemonModules,
+		title: "Tunnels of libreswan",
+		text: "The same with two plutos. libreswan loses a few packets at a rekey: the side that answers sends with the new\n" +
+			"association before the other side has it.",
+		arg: "libreswan-tunnels", steps: tunnel.Libreswan(), modules: daemonModules,
 		packages: []string{"libreswan", "libnss3-tools"}, add: (*guest).libreswan,
 	}.run(t)
 }
@@ -48,7 +58,9 @@ func TestLibreswanTunnels(t *testing.T) {
 func TestTunnelsUnderLockdown(t *testing.T) {
 	onlyThorough(t)
 	tunnelTest{
-		title: "Tunnels under lockdown=confidentiality", arg: "lockdown", steps: traffic.Lockdown(),
+		title: "Tunnels under lockdown",
+		text:  "A kernel booted with `lockdown=confidentiality`, which shows keys to nobody.",
+		arg:   "lockdown", steps: traffic.Lockdown(),
 		modules: []string{"esp4_offload"}, parameters: "lockdown=confidentiality", oneKernel: true,
 	}.run(t)
 }
@@ -68,7 +80,8 @@ func onlyThorough(t *testing.T) {
 
 // tunnelTest runs steps in a guest.
 type tunnelTest struct {
-	title string
+	// title and text are for docs/verification.md.
+	title, text string
 	// arg makes the guest run the steps.
 	arg   string
 	steps []traffic.Step
@@ -116,8 +129,7 @@ func (tt tunnelTest) run(t *testing.T) {
 		fmt.Fprintf(&rows, "| %s%s |\n", step.Name, cells[step.Name])
 	}
 	verification(t, os.O_APPEND, "\n### "+tt.title+"\n\n"+
-		"\"N\": N values of metrics of collectors at both ends were compared and equal what was sent, received, dropped and\n"+
-		"created; no other tunnel's drops moved.\n\n"+
+		tt.text+"\n\n"+
 		"| what was done | "+strings.Join(releases, " | ")+" |\n|---"+strings.Repeat("|---", len(releases))+"|\n"+rows.String())
 }
 
@@ -156,7 +168,6 @@ func requireTunnelStep(t *testing.T, got *report.TunnelStep, step traffic.Step) 
 		assert.InDelta(t, value, got.After[name], 0, name)
 	}
 	for _, name := range step.Gone {
-		assert.Contains(t, got.Before, name)
 		assert.NotContains(t, got.After, name)
 	}
 	for name, rise := range step.Kernel {

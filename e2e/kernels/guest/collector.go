@@ -71,20 +71,25 @@ type collector struct {
 	// last are the series of the last scrape, which began at time.
 	last report.Series
 	time time.Time
+	// sums are the last points of the cumulative sums, start the start of one of
+	// them, and broken is what a backend would take for a reset.
+	sums   map[string]point
+	start  time.Time
+	broken []string
 }
 
 func startCollector(name string, side *lab.Side, config string) (*collector, error) {
-	c := &collector{name: name, side: side}
+	c := &collector{name: name, side: side, sums: map[string]point{}}
 	err := os.WriteFile(workDir+"/"+name+".yaml", fmt.Appendf(nil, tunnelsConfig, config, c.file()), 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return c, c.start()
+	return c, c.launch()
 }
 
 func (c *collector) file() string { return workDir + "/" + c.name + ".json" }
 
-func (c *collector) start() error {
+func (c *collector) launch() error {
 	log, err := os.OpenFile(logFile(c.name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
@@ -103,7 +108,12 @@ func (c *collector) restart() error {
 	if err := c.cmd.Wait(); err != nil {
 		return fmt.Errorf("the collector ended: %w", err)
 	}
-	return c.start()
+	// What it still wrote belongs to the sums that end.
+	if err := c.read(); err != nil {
+		return err
+	}
+	clear(c.sums)
+	return c.launch()
 }
 
 // since waits for a scrape that began after the time, and returns its series.
@@ -154,10 +164,19 @@ type attribute struct {
 }
 
 type point struct {
-	AsInt        string
-	AsDouble     float64
-	TimeUnixNano int64 `json:",string"`
-	Attributes   []attribute
+	AsInt             string
+	AsDouble          float64
+	TimeUnixNano      int64 `json:",string"`
+	StartTimeUnixNano int64 `json:",string"`
+	Attributes        []attribute
+}
+
+func (p point) value() float64 {
+	if p.AsInt == "" {
+		return p.AsDouble
+	}
+	value, _ := strconv.ParseFloat(p.AsInt, 64)
+	return value
 }
 
 func (c *collector) take(line []byte) error {
@@ -166,8 +185,12 @@ func (c *collector) take(line []byte) error {
 			Resource     struct{ Attributes []attribute }
 			ScopeMetrics []struct {
 				Metrics []struct {
-					Name       string
-					Sum, Gauge struct{ DataPoints []point }
+					Name string
+					Sum  struct {
+						DataPoints  []point
+						IsMonotonic bool
+					}
+					Gauge struct{ DataPoints []point }
 				}
 			}
 		}
@@ -182,11 +205,13 @@ func (c *collector) take(line []byte) error {
 		for _, scope := range resource.ScopeMetrics {
 			for _, metric := range scope.Metrics {
 				for _, p := range append(metric.Sum.DataPoints, metric.Gauge.DataPoints...) {
-					value := p.AsDouble
-					if p.AsInt != "" {
-						value, _ = strconv.ParseFloat(p.AsInt, 64)
+					c.last[namespace+" "+seriesName(metric.Name, p)] += p.value()
+					if metric.Sum.IsMonotonic {
+						c.follow(fmt.Sprint(namespace, metric.Name, p.Attributes), p)
 					}
-					c.last[namespace+" "+seriesName(metric.Name, p)] += value
+					if metric.Name == "xfrm.tunnel.packet.count" && namespace == c.name {
+						c.start = time.Unix(0, p.StartTimeUnixNano)
+					}
 					if first == 0 || p.TimeUnixNano < first {
 						first = p.TimeUnixNano
 					}
@@ -196,6 +221,16 @@ func (c *collector) take(line []byte) error {
 	}
 	c.time = time.Unix(0, first)
 	return nil
+}
+
+// follow notes a sum that falls, and a start that moves.
+func (c *collector) follow(name string, p point) {
+	before, seen := c.sums[name]
+	if seen && (p.StartTimeUnixNano != before.StartTimeUnixNano || p.value() < before.value()) {
+		c.broken = append(c.broken, fmt.Sprintf("%s: %g since %d after %g since %d",
+			name, p.value(), p.StartTimeUnixNano, before.value(), before.StartTimeUnixNano))
+	}
+	c.sums[name] = p
 }
 
 // namespaceName is what report.Series has behind the side.

@@ -2,8 +2,9 @@
 
 // The guest is /init of a virtual machine: it sets the network up, runs the
 // collector, a second collector that receives OTLP, and Prometheus, drops
-// packets, and reports on the second serial port what each of them saw. Whether
-// that is right is for the host to say.
+// packets, and reports on the second serial port what each of them saw. Or it runs
+// a collector at each end of tunnels, and does to them what daemons and operators
+// do. Whether that is right is for the host to say.
 package main
 
 import (

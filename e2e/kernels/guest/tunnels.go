@@ -36,7 +36,7 @@ func runTunnels(steps []traffic.Step) error {
 	}
 	t := &tunnels{here: here, there: there}
 	t.world = &traffic.World{
-		Lab: l, Restart: here.restart, Search: here.search,
+		Lab: l, Restart: here.restart, Search: here.search, Start: func() time.Time { return here.start },
 		Scrape: func() error { _, err := t.observe(); return err },
 		Signal: func(signal unix.Signal) error { return here.cmd.Process.Signal(signal) },
 	}
@@ -71,6 +71,10 @@ func (t *tunnels) run(step traffic.Step) error {
 	}
 	if done.After, err = t.observe(); err != nil {
 		return err
+	}
+	if broken := append(t.here.broken, t.there.broken...); len(broken) > 0 {
+		done.Error = fmt.Sprintf("%s; sums fell or starts moved: %q", done.Error, broken)
+		t.here.broken, t.there.broken = nil, nil
 	}
 	kernel, err := readKernel()
 	if err != nil {

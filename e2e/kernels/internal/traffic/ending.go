@@ -5,6 +5,7 @@ package traffic
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -57,6 +58,19 @@ func ending() []Step {
 				out := Manual(w.There, w.Here, 0x5000, 22)
 				return nil, errors.Join(w.Here.Add(in), w.There.Add(out, lab.Policy(w.Here.Addr, port, out)),
 					w.There.Datagrams(w.Here.Addr, port, 15))
+			},
+		},
+		{
+			Name: "half of a hard limit of packets",
+			After: report.Series{
+				"there tunnel.sa.lifetime.utilization outbound 33": 0.5, "there tunnel.sequence.utilization 33": 50.0 / math.MaxUint32,
+			},
+			Gone: []string{"here tunnel.sa.lifetime.utilization inbound 33"},
+			Run: func(w *World) (report.Series, error) {
+				in, out := Manual(w.There, w.Here, 0x5050, 33), Manual(w.There, w.Here, 0x5050, 33)
+				out.Limits.PacketHard = 100
+				return nil, errors.Join(w.Here.Add(in), w.There.Add(out, lab.Policy(w.Here.Addr, port, out)),
+					lab.Deliver(w.There, w.Here, w.Here.Addr, port, 50))
 			},
 		},
 		{
@@ -138,8 +152,15 @@ func ending() []Step {
 			Name:  "the collector restarted",
 			After: report.Series{"here tunnel.packet.count inbound 29": 3, "here tunnel.sa.created inbound 29": 0, "here tunnel.sa.count inbound 29": 1},
 			Run: func(w *World) (report.Series, error) {
-				return nil, errors.Join(w.pair(0x5600, 29), lab.Deliver(w.There, w.Here, w.Here.Addr, port, 40), w.Scrape(),
-					w.Restart(), w.Scrape(), lab.Deliver(w.There, w.Here, w.Here.Addr, port, 3))
+				err := errors.Join(w.pair(0x5600, 29), lab.Deliver(w.There, w.Here, w.Here.Addr, port, 40), w.Scrape())
+				before := w.Start()
+				if err := errors.Join(err, w.Restart(), w.Scrape()); err != nil {
+					return nil, err
+				}
+				if !w.Start().After(before) {
+					return nil, errors.New("the sums begin anew under the start that they had")
+				}
+				return nil, lab.Deliver(w.There, w.Here, w.Here.Addr, port, 3)
 			},
 		},
 	}

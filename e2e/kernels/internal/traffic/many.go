@@ -38,6 +38,21 @@ func many() []Step {
 				return nil, w.both(21, 22)
 			},
 		},
+		{
+			Name: "100 tunnels more than the limit",
+			// What has no reqid is all of those beyond the limit.
+			Expect: report.Series{"here tunnel.sa.created inbound": 100},
+			After:  report.Series{"here tunnel.sa.count inbound": 100},
+			Logs:   "more tunnels than tunnels::limit",
+			Run: func(w *World) (report.Series, error) {
+				for i := range 2_100 {
+					if err := w.Here.Add(Manual(w.There, w.Here, 0x400000+i, 20_000+i)); err != nil {
+						return nil, err
+					}
+				}
+				return nil, nil
+			},
+		},
 	}
 }
 

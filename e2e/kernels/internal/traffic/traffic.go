@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -24,7 +25,7 @@ type Step struct {
 	Kernel report.Counters
 	// After are values after the step, where the rise does not tell.
 	After report.Series
-	// Gone are series that there are not any more.
+	// Gone are series that there are not, or not any more.
 	Gone []string
 	// Logs is what the collector of Here says.
 	Logs string
@@ -41,6 +42,8 @@ type World struct {
 	Scrape func() error
 	// Restart ends the collector of Here and starts it again.
 	Restart func() error
+	// Start is the start timestamp of the tunnels' sums in the last scrape of Here.
+	Start func() time.Time
 	// Signal sends a signal to the collector of Here.
 	Signal func(unix.Signal) error
 	// Search counts the places that hold some bytes in the memory of the collector
@@ -103,7 +106,10 @@ func counting() []Step {
 				"there tunnel.io inbound 0": 20 * size, "there tunnel.io outbound 0": 30 * size,
 				"here tunnel.sa.created inbound 0": 1, "here tunnel.sa.created outbound 0": 1,
 			},
-			After: report.Series{"here tunnel.sa.count inbound 0": 1, "here tunnel.sa.count outbound 0": 1, "here sa.count": 2},
+			After: report.Series{
+				"here tunnel.sa.count inbound 0": 1, "here tunnel.sa.count outbound 0": 1, "here sa.count": 2,
+				"here policy.count outbound": 1, "here policy.count inbound": 0, "there policy.count outbound": 1,
+			},
 			Run: func(w *World) (report.Series, error) {
 				return nil, errors.Join(w.pair(0x1000, 0), w.both(30, 20))
 			},
