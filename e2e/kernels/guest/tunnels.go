@@ -72,9 +72,11 @@ func (t *tunnels) run(step traffic.Step) error {
 	if done.After, err = t.observe(); err != nil {
 		return err
 	}
-	if broken := append(t.here.broken, t.there.broken...); len(broken) > 0 {
-		done.Error = fmt.Sprintf("%s; sums fell or starts moved: %q", done.Error, broken)
-		t.here.broken, t.there.broken = nil, nil
+	for _, c := range []*collector{t.here, t.there} {
+		if len(c.broken) > 0 {
+			done.Error = fmt.Sprintf("%s; sums fell or starts moved: %q", done.Error, c.broken)
+			c.broken = nil
+		}
 	}
 	kernel, err := readKernel()
 	if err != nil {

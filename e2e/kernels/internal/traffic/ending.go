@@ -40,7 +40,7 @@ func ending() []Step {
 			Run: func(w *World) (report.Series, error) {
 				for i := range 20 {
 					spi := 0x4000 + 2*i
-					if err := errors.Join(w.pair(spi, 21), w.both(3, 2), w.delete(spi, 21), w.Lab.FlushPolicies()); err != nil {
+					if err := errors.Join(w.pair(spi, 21), w.both(3, 2), w.delete(spi, 21), w.FlushPolicies()); err != nil {
 						return nil, err
 					}
 				}

@@ -180,6 +180,20 @@ func counting() []Step {
 			},
 		},
 		{
+			Name: "AH",
+			Expect: report.Series{
+				"here tunnel.packet.count inbound 10": 14, "there tunnel.packet.count outbound 10": 14,
+				"here tunnel.io inbound 10": 14 * size, "there tunnel.io outbound 10": 14 * size,
+				"here tunnel.sa.created inbound 10": 1,
+			},
+			Run: func(w *World) (report.Series, error) {
+				sa := lab.Association(w.There.Addr, w.Here.Addr, lab.AH, 0x2080)
+				sa.Reqid, sa.ReplayWindow = 10, 32
+				return nil, errors.Join(w.Here.Add(sa), w.There.Add(sa, lab.Policy(w.Here.Addr, port, sa)),
+					lab.Deliver(w.There, w.Here, w.Here.Addr, port, 14))
+			},
+		},
+		{
 			Name:   "a path that loses packets",
 			Expect: report.Series{"here tunnel.packet.count outbound 8": 50, "there tunnel.packet.count inbound 8": 30},
 			Run: func(w *World) (report.Series, error) {

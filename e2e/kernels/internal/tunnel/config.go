@@ -19,8 +19,8 @@ var (
 	thereOther = network{"10.4.0.1", "10.4.0.0/24"}
 )
 
-// secret is what both sides know.
-const secret = "not a secret, but long enough for all"
+// shared is what both sides know.
+const shared = "not a secret, but long enough for all"
 
 // settings are what differs from tunnel to tunnel in a side's configuration.
 type settings struct {

@@ -33,15 +33,14 @@ func (d libreswan) start(side *lab.Side, dir string, s settings) (*peer, error) 
 	}
 	for name, content := range map[string]string{
 		"ipsec.conf":    "config setup\n",
-		"ipsec.secrets": fmt.Sprintf("%s %s : PSK \"%s\"\n", s.local, s.remote, secret),
+		"ipsec.secrets": fmt.Sprintf("%s %s : PSK \"%s\"\n", s.local, s.remote, shared),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			return nil, fmt.Errorf("configuring libreswan: %w", err)
 		}
 	}
-	out, err := exec.Command(Certutil, "-N", "-d", "sql:"+database, "--empty-password").CombinedOutput()
-	if err != nil {
-		return nil, fmt.Errorf("making a database for pluto: %w: %s", err, out)
+	if err := command(exec.Command(Certutil, "-N", "-d", "sql:"+database, "--empty-password")); err != nil { //nolint:gosec // The arguments are ours.
+		return nil, err
 	}
 	p, err := startPeer(side, dir, nil, Pluto, "--nofork", "--stderrlog", "--no-dnssec", "--nhelpers", "0",
 		"--rundir", dir, "--config", filepath.Join(dir, "ipsec.conf"), "--ipsecdir", dir,

@@ -125,7 +125,7 @@ func (strongSwan) configure(dir string, s settings) error {
 	defer file.Close()
 	err = connectionConfig.Execute(file, map[string]any{
 		"Local": s.local, "Remote": s.remote, "Encap": s.encap, "Transport": s.transport, "Rekey": s.rekey,
-		"IfID": s.ifID, "Mark": s.mark, "Trap": s.trap, "Secret": secret, "Children": children,
+		"IfID": s.ifID, "Mark": s.mark, "Trap": s.trap, "Secret": shared, "Children": children,
 	})
 	if err != nil {
 		return fmt.Errorf("configuring strongSwan: %w", err)
