@@ -27,6 +27,7 @@ receivers:
   xfrm:
     collection_interval: 500ms
     initial_delay: 0s%s
+    tunnels: {limit: 200}
     metrics:
       xfrm.policy.count: {enabled: true}
       xfrm.sa.count: {enabled: true}

@@ -62,6 +62,8 @@ func (t *tunnels) run(step traffic.Step) error {
 	if err != nil {
 		return err
 	}
+	begin := time.Now()
+	defer func() { note("%s: %.0f s", step.Name, time.Since(begin).Seconds()) }()
 	done := &report.TunnelStep{Name: step.Name, Before: before, Kernel: report.Counters{}}
 	if done.Sent, err = step.Run(t.world); err != nil {
 		done.Error = err.Error()
