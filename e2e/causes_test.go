@@ -309,3 +309,21 @@ func TestCausesArriveByOTLP(t *testing.T) {
 		assert.Contains(t, c.output.String(), one.body)
 	}
 }
+
+// docs/causes.md lists every event with its default, and has a section for each.
+func TestDocumentedEvents(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join("..", "docs", "causes.md"))
+	require.NoError(t, err)
+	events := readMetadata(t).Events
+	require.NotEmpty(t, events)
+	for name, event := range events {
+		on := "off"
+		if event.Enabled {
+			on = "on"
+		}
+		assert.Contains(t, string(content), "\n| `"+name+"` | "+on+" | ")
+		assert.Contains(t, string(content), "\n### "+name+"\n\n```text\n")
+	}
+	rows := regexp.MustCompile("(?m)^\\| `xfrm[a-z.]+` \\| o").FindAll(content, -1)
+	assert.Len(t, rows, len(events))
+}
