@@ -34,9 +34,11 @@ type Step struct {
 }
 
 // Series are values by series: the side of the collector, the metric without
-// "xfrm.", the direction or the reason, and the reqid, as in
-// "here tunnel.packet.count inbound 1". Series that differ in other attributes
-// alone are added up.
+// "xfrm.", and those of direction, reason, reqid, interface and mark that there
+// are, as in "here tunnel.packet.count inbound 1". The side is followed by the name
+// of a network namespace, or by "process", if that is not the collector's own, as
+// in "here/blue sa.count". Series that differ in other attributes alone are added
+// up.
 type Series map[string]float64
 
 // TunnelStep is what the collectors of both sides said before and after something
