@@ -40,7 +40,11 @@ func NewReader(options Options) *Reader {
 func (r *Reader) Read(ctx context.Context, ns *netns.Namespace, sockets netns.Sockets) (*Namespace, []error) {
 	n := r.of(ns)
 	n.Counted, n.Dumped = false, false
-	conn, err := open(sockets, unix.NETLINK_XFRM, r.buffer)
+	fd, err := open(sockets, unix.NETLINK_XFRM)
+	if err != nil {
+		return n, []error{err}
+	}
+	conn, err := netlink.NewConn(fd, r.buffer)
 	if err != nil {
 		return n, []error{err}
 	}
@@ -99,15 +103,12 @@ func (r *Reader) readTunnels(ctx context.Context, n *Namespace, isMain bool, con
 }
 
 // open opens a netlink socket in a namespace.
-func open(sockets netns.Sockets, protocol int, buffer *netlink.Buffer) (*netlink.Conn, error) {
+func open(sockets netns.Sockets, protocol int) (int, error) {
 	fd, err := sockets.OpenSocket(protocol)
 	if errors.Is(err, netns.ErrNoProtocol) && protocol == unix.NETLINK_XFRM {
-		return nil, ErrNoXfrmUser
+		err = ErrNoXfrmUser
 	}
-	if err != nil {
-		return nil, err
-	}
-	return netlink.NewConn(fd, buffer)
+	return fd, err
 }
 
 // listen listens to the events of the main namespace, unless it already does.
