@@ -80,7 +80,7 @@ func describeDrop(a attributes) string {
 		if peers >= drops.MaxPeers {
 			most = "at least "
 		}
-		return fmt.Sprintf("%s %s %s%s %s dropped (%s %s), told together because they are more different ones than logs::limit",
+		return fmt.Sprintf("%s %s %s%s %s dropped (%s %s); they are counted together because more different ones came than logs::limit",
 			plural(n, "packet"), preposition, most, plural(peers, "peer"), were(n), a.text("direction"), a.text("reason"))
 	}
 	why, with := a.text("reason"), ""
@@ -93,7 +93,7 @@ func describeDrop(a attributes) string {
 	case direction == "inbound" && why == "state_proto_error":
 		why = "the integrity check of the security association" + with + " failed"
 	case direction == "inbound" && why == "state_seq_error":
-		why = "the security association" + with + " has had the sequence number before, or it is too old"
+		why = "the security association" + with + " saw the sequence number before, or it is too old"
 	case direction == "outbound" && why == "state_seq_error":
 		why = "the sequence numbers of the security association" + with + " are used up"
 	}
@@ -131,7 +131,7 @@ func describeLost(a attributes) string {
 	case "audit":
 		text = count("audit record") + " lost, of any kind"
 	case "receiver":
-		text = count("log record") + " dropped because the next component did not take them"
+		text = count("log record") + " dropped, the next component did not take more"
 	default:
 		text = count("NETLINK_XFRM event") + " lost"
 	}
