@@ -4,22 +4,30 @@ package xfrmreceiver
 
 import (
 	"fmt"
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/xfrmreceiver/xfrmreceiver/internal/drops"
 )
 
 // finish gives log records what the generated builder does not: severity, body and
 // the time of observation. It sorts them by time.
-func finish(records plog.LogRecordSlice, now time.Time) {
-	records.Sort(func(a, b plog.LogRecord) bool { return a.Timestamp() < b.Timestamp() })
-	for _, record := range records.All() {
-		severity, body := describe(record.EventName(), attributes{record.Attributes()})
-		record.SetSeverityNumber(severity)
-		record.SetSeverityText(severity.String())
-		record.Body().SetStr(body)
-		record.SetObservedTimestamp(pcommon.NewTimestampFromTime(now))
+func finish(logs plog.Logs, now time.Time) {
+	for _, resource := range logs.ResourceLogs().All() {
+		for _, scope := range resource.ScopeLogs().All() {
+			records := scope.LogRecords()
+			records.Sort(func(a, b plog.LogRecord) bool { return a.Timestamp() < b.Timestamp() })
+			for _, record := range records.All() {
+				severity, body := describe(record.EventName(), attributes{record.Attributes()})
+				record.SetSeverityNumber(severity)
+				record.SetSeverityText(severity.String())
+				record.Body().SetStr(body)
+				record.SetObservedTimestamp(pcommon.NewTimestampFromTime(now))
+			}
+		}
 	}
 }
 
@@ -31,10 +39,9 @@ func describe(event string, a attributes) (plog.SeverityNumber, string) {
 		return warn, describeDrop(a)
 	case "xfrm.acquire":
 		if a.text("xfrm.acquire.state") == "unanswered" {
-			return warn, fmt.Sprintf("%s waited in vain for a security association with %s: the IKE daemon set up none",
-				a.flow(), a.text("network.peer.address"))
+			return warn, fmt.Sprintf("%s got no security association with %s: no IKE daemon set one up in time", a.flow(), a.peer())
 		}
-		return info, fmt.Sprintf("%s waits for a security association with %s", a.flow(), a.text("network.peer.address"))
+		return info, fmt.Sprintf("%s need a security association with %s, and there is none yet", a.flow(), a.peer())
 	case "xfrm.sa.expired":
 		if a.truth("xfrm.hard") {
 			return warn, fmt.Sprintf("%s has ended: it reached its hard limit of %s after %s", a.association(), a.limit(), a.used())
@@ -45,12 +52,12 @@ func describe(event string, a attributes) (plog.SeverityNumber, string) {
 		return info, a.association() + " was created"
 	case "xfrm.sa.deleted":
 		if !a.has("xfrm.spi") {
-			return info, "all security associations" + a.of("xfrm.protocol") + " were deleted at once (flushed)"
+			return info, "all " + a.protocol() + "security associations were deleted at once (flushed)"
 		}
 		return info, fmt.Sprintf("%s was deleted after %s", a.association(), a.used())
 	case "xfrm.mapping.changed":
-		return info, fmt.Sprintf("packets with SPI %s come from %s port %d now, before from %s port %d", a.spi(),
-			a.text("network.peer.address"), a.number("network.peer.port"),
+		return info, fmt.Sprintf("packets with SPI %s come from %s port %d now, and came from %s port %d before: a NAT or the peer has moved",
+			a.spi(), a.peer(), a.number("network.peer.port"),
 			a.text("xfrm.peer.previous_address"), a.number("xfrm.peer.previous_port"))
 	case "xfrm.policy.changed":
 		return info, describePolicy(a)
@@ -62,25 +69,35 @@ func describe(event string, a attributes) (plog.SeverityNumber, string) {
 }
 
 func describeDrop(a attributes) string {
-	packets := plural(a.number("xfrm.event.count"), "packet")
-	if a.has("xfrm.event.peers") {
-		return fmt.Sprintf("%s of %s or more dropped (%s %s): more different ones than logs::limit",
-			packets, plural(a.number("xfrm.event.peers"), "peer"), a.text("direction"), a.text("reason"))
-	}
+	n := a.number("xfrm.event.count")
+	preposition := "from"
 	if a.text("direction") == "outbound" {
-		return fmt.Sprintf("%s to %s dropped: the sequence numbers of the security association with SPI %s are used up",
-			packets, a.text("network.peer.address"), a.spi())
+		preposition = "to"
 	}
-	why := a.text("reason")
-	switch why {
-	case "no_states":
-		why = "there is no security association with SPI " + a.spi()
-	case "state_proto_error":
-		why = "the integrity check failed, SPI " + a.spi()
-	case "state_seq_error":
-		why = "the sequence number was seen before or is too old, SPI " + a.spi()
+	if a.has("xfrm.event.peers") {
+		peers := a.number("xfrm.event.peers")
+		most := ""
+		if peers >= drops.MaxPeers {
+			most = "at least "
+		}
+		return fmt.Sprintf("%s %s %s%s %s dropped (%s %s); they are counted together because more different ones came than logs::limit",
+			plural(n, "packet"), preposition, most, plural(peers, "peer"), were(n), a.text("direction"), a.text("reason"))
 	}
-	return fmt.Sprintf("%s from %s dropped: %s", packets, a.text("network.peer.address"), why)
+	why, with := a.text("reason"), ""
+	if a.has("xfrm.spi") {
+		with = " with SPI " + a.spi()
+	}
+	switch direction := a.text("direction"); {
+	case direction == "inbound" && why == "no_states":
+		why = "there is no security association" + with
+	case direction == "inbound" && why == "state_proto_error":
+		why = "the integrity check of the security association" + with + " failed"
+	case direction == "inbound" && why == "state_seq_error":
+		why = "the security association" + with + " saw the sequence number before, or it is too old"
+	case direction == "outbound" && why == "state_seq_error":
+		why = "the sequence numbers of the security association" + with + " are used up"
+	}
+	return fmt.Sprintf("%s %s %s %s dropped: %s", plural(n, "packet"), preposition, a.peer(), were(n), why)
 }
 
 func describePolicy(a attributes) string {
@@ -90,31 +107,35 @@ func describePolicy(a attributes) string {
 	}
 	what := a.text("xfrm.policy.action")
 	if templates, ok := a.m.Get("xfrm.policy.templates"); ok {
-		what = "use "
+		what += " through "
 		for i, template := range templates.Slice().All() {
 			if i > 0 {
 				what += ", then "
 			}
-			what += template.Str()
+			what += template.AsString()
 		}
 	}
-	return fmt.Sprintf("the %s policy for %s was %s: %s", a.text("direction"), a.flow(), change, what)
+	return fmt.Sprintf("the %s policy for %s was %s (%s)", a.text("direction"), a.flow(), change, what)
 }
 
 func describeLost(a attributes) string {
-	const truth = "; records are missing, the metrics are not affected"
-	n := "events"
-	if a.has("xfrm.event.count") {
-		n = plural(a.number("xfrm.event.count"), "event")
+	n, isCounted := a.number("xfrm.event.count"), a.has("xfrm.event.count")
+	count := func(what string) string {
+		if !isCounted {
+			return what + "s were"
+		}
+		return plural(n, what) + " " + were(n)
 	}
+	var text string
 	switch a.text("xfrm.event.source") {
 	case "audit":
-		return n + " of the kernel's audit were lost, of any kind" + truth
+		text = count("audit record") + " lost, of any kind"
 	case "receiver":
-		return n + " were dropped because the next component did not take them in time" + truth
+		text = count("log record") + " dropped, the next component did not take more"
 	default:
-		return n + " of NETLINK_XFRM were lost because they came faster than they were read" + truth
+		text = count("NETLINK_XFRM event") + " lost"
 	}
+	return text + "; the metrics are not affected"
 }
 
 // attributes are those of a log record.
@@ -128,7 +149,7 @@ func (a attributes) has(key string) bool {
 func (a attributes) text(key string) string {
 	value, ok := a.m.Get(key)
 	if !ok {
-		return "an unknown one"
+		return "unknown"
 	}
 	return value.AsString()
 }
@@ -143,32 +164,35 @@ func (a attributes) truth(key string) bool {
 	return value.Bool()
 }
 
-// spi is written as ip(8) does.
-func (a attributes) spi() string {
-	if !a.has("xfrm.spi") {
-		return "unknown"
+func (a attributes) peer() string {
+	if !a.has("network.peer.address") {
+		return "an unknown peer"
 	}
-	return fmt.Sprintf("0x%08x", a.number("xfrm.spi"))
+	return a.text("network.peer.address")
 }
 
-// of returns " of VALUE", or nothing.
-func (a attributes) of(key string) string {
-	if !a.has(key) {
+// spi is written as ip(8) does.
+func (a attributes) spi() string { return fmt.Sprintf("0x%08x", a.number("xfrm.spi")) }
+
+// protocol returns the protocol and a space, or nothing.
+func (a attributes) protocol() string {
+	if !a.has("xfrm.protocol") {
 		return ""
 	}
-	return " of " + a.text(key)
+	return a.text("xfrm.protocol") + " "
 }
 
 // association names a security association.
 func (a attributes) association() string {
-	peer := "with " + a.text("network.peer.address")
+	local, peer := a.text("network.local.address"), a.peer()
+	ends := "between " + local + " and " + peer
 	switch a.text("direction") {
 	case "inbound":
-		peer = "from " + a.text("network.peer.address")
+		ends = "from " + peer + " to " + local
 	case "outbound":
-		peer = "to " + a.text("network.peer.address")
+		ends = "from " + local + " to " + peer
 	}
-	return fmt.Sprintf("the %s security association %s, SPI %s, reqid %d,", a.text("xfrm.protocol"), peer, a.spi(), a.number("xfrm.reqid"))
+	return fmt.Sprintf("the %ssecurity association %s (SPI %s, reqid %d)", a.protocol(), ends, a.spi(), a.number("xfrm.reqid"))
 }
 
 func (a attributes) limit() string {
@@ -188,15 +212,20 @@ func (a attributes) used() string {
 
 // flow names the packets of a flow or a policy.
 func (a attributes) flow() string {
-	flow := a.endpoint("source") + " to " + a.endpoint("destination")
-	if a.has("network.transport") {
-		flow = a.text("network.transport") + " from " + flow
+	flow := "packets from " + a.endpoint("source") + " to " + a.endpoint("destination")
+	transport := a.text("network.transport")
+	switch _, err := strconv.Atoi(transport); {
+	case !a.has("network.transport"):
+		return flow
+	case err == nil:
+		return "IP protocol " + transport + " " + flow
+	default:
+		return transport + " " + flow
 	}
-	return flow
 }
 
 func (a attributes) endpoint(end string) string {
-	address := "any"
+	address := "any address"
 	if a.has(end + ".address") {
 		address = a.text(end + ".address")
 	}
@@ -211,4 +240,11 @@ func plural(n int64, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func were(n int64) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
@@ -15,7 +16,9 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/xfrmreceiver/xfrmreceiver/internal/audit"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
+	"github.com/xfrmreceiver/xfrmreceiver/internal/netlink"
 )
 
 // logsReceiver turns what the kernel tells about IPsec into log records. Each stream
@@ -34,11 +37,17 @@ type logsReceiver struct {
 	// mu guards the recorder. It is held while events are recorded.
 	mu       sync.Mutex
 	recorder *recorder
-	// recorded says that there are records.
-	recorded chan struct{}
+	// isDropping says that dropped records have been logged.
+	isDropping atomic.Bool
 
-	cancel  context.CancelFunc
-	running sync.WaitGroup
+	// stop ends the listening, and listening waits for that.
+	stop      context.CancelFunc
+	listening sync.WaitGroup
+	// recorded says that there are records. It is closed after the last one.
+	recorded chan struct{}
+	// abandon ends the handing over, and handedOver is closed then.
+	abandon    context.CancelFunc
+	handedOver chan struct{}
 }
 
 func newLogsReceiver(set receiver.Settings, cfg *Config, check func() error, next consumer.Logs, streams ...*stream) (*logsReceiver, error) {
@@ -50,14 +59,15 @@ func newLogsReceiver(set receiver.Settings, cfg *Config, check func() error, nex
 	}
 	return &logsReceiver{
 		// A stack of this package does not help an operator.
-		logger:   set.Logger.WithOptions(zap.AddStacktrace(zapcore.DPanicLevel)),
-		next:     next,
-		report:   report,
-		streams:  streams,
-		check:    check,
-		interval: cfg.Logs.Interval,
-		recorder: newRecorder(set, cfg),
-		recorded: make(chan struct{}, 1),
+		logger:     set.Logger.WithOptions(zap.AddStacktrace(zapcore.DPanicLevel)),
+		next:       next,
+		report:     report,
+		streams:    streams,
+		check:      check,
+		interval:   cfg.Logs.Interval,
+		recorder:   newRecorder(set, cfg),
+		recorded:   make(chan struct{}, 1),
+		handedOver: make(chan struct{}),
 	}, nil
 }
 
@@ -66,32 +76,56 @@ func (r *logsReceiver) Start(context.Context, component.Host) error {
 	if err := r.check(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	r.cancel = cancel
-	r.tick()
-	r.running.Go(func() { r.tickUntil(ctx) })
-	r.running.Go(func() { r.handOverUntil(ctx) })
+	var listening, handing context.Context
+	listening, r.stop = context.WithCancel(context.Background())
+	handing, r.abandon = context.WithCancel(context.Background())
+	r.tick(listening)
+	r.listening.Go(func() { r.tickUntil(listening) })
+	go r.handOverUntilClosed(handing)
 	return nil
 }
 
-// Shutdown hands over what has been recorded, and ends all goroutines.
+// shutdownPatience is how long Shutdown waits for a component that blocks, before
+// and again after it ends the context of the call.
+const shutdownPatience = 500 * time.Millisecond
+
+// Shutdown hands over what has been recorded, and ends all goroutines. It fails if
+// the next component blocks and ignores the end of its context.
 func (r *logsReceiver) Shutdown(ctx context.Context) error {
-	if r.cancel == nil {
-		return nil // it was not started
+	if r.stop == nil {
+		return nil // it was not started, or is shut down
 	}
-	r.cancel()
+	r.stop()
+	r.stop = nil
 	for _, s := range r.streams {
 		s.close()
 	}
-	r.running.Wait()
+	r.listening.Wait()
 	r.mu.Lock()
 	r.recorder.flush()
 	r.mu.Unlock()
-	const patience = time.Second // for a consumer that blocks
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	close(r.recorded)
+
+	defer r.abandon()
+	if r.hasHandedOver(ctx) {
+		return nil
+	}
+	r.abandon()
+	if r.hasHandedOver(context.Background()) {
+		return nil
+	}
+	return errors.New("the next component still blocks, and does not heed the end of its context")
+}
+
+func (r *logsReceiver) hasHandedOver(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, shutdownPatience)
 	defer cancel()
-	r.handOver(ctx)
-	return nil
+	select {
+	case <-r.handedOver:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 func (r *logsReceiver) tickUntil(ctx context.Context) {
@@ -102,28 +136,37 @@ func (r *logsReceiver) tickUntil(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			r.tick()
+			r.tick(ctx)
 		}
 	}
 }
 
 // tick opens what is not open, and records what is reported once in an interval.
-func (r *logsReceiver) tick() {
+func (r *logsReceiver) tick(ctx context.Context) {
 	for _, s := range r.streams {
-		lost, err := s.tick()
-		r.note(s, err)
-		if lost > 0 {
-			r.mu.Lock()
-			r.recorder.lost(s.source, lost)
-			r.mu.Unlock()
+		lost, err := s.tick(ctx)
+		if ctx.Err() != nil {
+			return
 		}
-		if events := s.opened(); events != nil {
-			r.running.Go(func() { r.listen(s, events) })
+		if lost > 0 {
+			r.lost(s.source, lost)
+		}
+		opened := s.opened()
+		if opened != nil {
+			r.listening.Go(func() { r.listen(ctx, s, opened) })
+		}
+		// What was opened again may fail again: it works after an interval.
+		if err != nil || opened == nil {
+			r.note(s, err)
 		}
 	}
 	r.mu.Lock()
 	r.recorder.flush()
+	isDropping := r.recorder.isDropping()
 	r.mu.Unlock()
+	if isDropping {
+		r.noteDropping(errors.New("the next component does not take them in time"))
+	}
 	r.wake()
 }
 
@@ -133,33 +176,51 @@ func (r *logsReceiver) note(s *stream, err error) {
 	if err != nil {
 		text = err.Error()
 	}
+	before := s.fails(text)
 	switch {
-	case text == s.failure:
+	case text == before:
 	case errors.As(err, &condition):
 		r.logger.Log(condition.level, condition.text)
-	case text != "":
+	case err != nil:
 		r.logger.Error("Receiving events failed; this is logged once, until it changes", zap.Error(err))
 	default:
-		r.logger.Info("Receiving events works again", zap.String("previous_error", s.failure))
+		r.logger.Info("Receiving events works again", zap.String("previous_error", before))
 	}
-	s.failure = text
 }
 
-// listen records the events of a stream until it is closed.
-func (r *logsReceiver) listen(s *stream, events events) {
-	defer s.ended(events)
+func (r *logsReceiver) lost(source metadata.AttributeEventSource, n int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.recorder.lost(source, n)
+}
+
+// listen records the events of a stream until it is closed or fails.
+func (r *logsReceiver) listen(ctx context.Context, s *stream, events events) {
+	defer s.ended()
 	for events.Wait() == nil {
 		r.mu.Lock()
 		overrun, err := events.Drain(r.recorder)
-		if overrun {
-			r.recorder.lost(s.source, 0)
-		}
 		r.mu.Unlock()
+		if ctx.Err() != nil {
+			return
+		}
+		hasFailed := err != nil && !isMalformed(err)
+		if overrun || hasFailed {
+			r.lost(s.source, 0)
+		}
 		r.wake()
-		if err != nil && !s.isNoted(err) {
+		if hasFailed {
+			r.note(s, err)
+			return
+		}
+		if err != nil && s.isFirstMalformed() {
 			r.logger.Warn("An event was malformed and is missing; further ones are not logged", zap.Error(err))
 		}
 	}
+}
+
+func isMalformed(err error) bool {
+	return errors.Is(err, netlink.ErrMalformed) || errors.Is(err, audit.ErrMalformed)
 }
 
 func (r *logsReceiver) wake() {
@@ -169,34 +230,47 @@ func (r *logsReceiver) wake() {
 	}
 }
 
-func (r *logsReceiver) handOverUntil(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-r.recorded:
-			r.handOver(ctx)
-		}
+func (r *logsReceiver) handOverUntilClosed(ctx context.Context) {
+	defer close(r.handedOver)
+	for range r.recorded {
+		r.handOver(ctx)
 	}
+	r.handOver(ctx)
 }
 
 // handOver hands over what has been recorded. The next component may block; the
-// recorder meanwhile keeps up to maxPending records.
+// recorder meanwhile keeps up to maxPending records. What the component refuses is
+// dropped, also if it could take it later: the queue of an exporter retries.
 func (r *logsReceiver) handOver(ctx context.Context) {
 	r.mu.Lock()
-	logs := r.recorder.take(time.Now())
+	batch := r.recorder.take(time.Now())
 	r.mu.Unlock()
-	n := logs.LogRecordCount()
+	n := batch.logs.LogRecordCount()
 	if n == 0 {
 		return
 	}
+	finish(batch.logs, time.Now())
 	ctx = r.report.StartLogsOp(ctx)
-	err := r.next.ConsumeLogs(ctx, logs)
+	err := r.next.ConsumeLogs(ctx, batch.logs)
 	r.report.EndLogsOp(ctx, metadata.Type.String(), n, err)
+	r.mu.Lock()
 	if err != nil {
-		r.mu.Lock()
-		r.recorder.dropped += int64(n)
-		r.mu.Unlock()
-		r.logger.Error("Log records were dropped, the next component refused them", zap.Int("records", n), zap.Error(err))
+		r.recorder.refused(batch)
+	}
+	isDropping := r.recorder.isDropping()
+	r.mu.Unlock()
+	switch {
+	case err != nil:
+		r.noteDropping(err)
+	case !isDropping && r.isDropping.Swap(false):
+		r.logger.Info("Log records are no longer dropped")
+	}
+}
+
+// noteDropping logs that records are dropped, when it begins.
+func (r *logsReceiver) noteDropping(err error) {
+	if !r.isDropping.Swap(true) {
+		r.logger.Error("Log records are dropped; this is logged once, until it is over. "+
+			"The event xfrm.events.lost then says how many", zap.Error(err))
 	}
 }

@@ -28,9 +28,24 @@ const maxPending = 10_000
 type recorder struct {
 	builder *metadata.LogsBuilder
 	drops   *drops.Aggregator
-	// pending are the records in the builder. dropped are those that found no
-	// room, or that the next component refused.
-	pending, dropped int64
+	// pending are the records in the builder, without those about losses.
+	pending int64
+	// losses are what was lost and has not been said. The numbers are 0 for what
+	// nobody has counted.
+	losses map[loss]int64
+}
+
+// loss is what lost events have in common that one record stands for.
+type loss struct {
+	source    metadata.AttributeEventSource
+	isCounted bool
+}
+
+// batch are records that have been taken.
+type batch struct {
+	logs   plog.Logs
+	events int64
+	losses map[loss]int64
 }
 
 var _ causes.Handler = (*recorder)(nil)
@@ -39,43 +54,55 @@ func newRecorder(set receiver.Settings, cfg *Config) *recorder {
 	return &recorder{
 		builder: metadata.NewLogsBuilder(cfg.LogsBuilderConfig, set),
 		drops:   drops.New(cfg.Logs.Limit),
+		losses:  make(map[loss]int64),
 	}
 }
 
 // hasRoom reports whether one more record may wait.
 func (r *recorder) hasRoom() bool {
 	if r.pending >= maxPending {
-		r.dropped++
+		r.lost(metadata.AttributeEventSourceReceiver, 1)
 		return false
 	}
 	r.pending++
 	return true
 }
 
-// take returns the records, in the order of their times.
-func (r *recorder) take(now time.Time) plog.Logs {
-	if r.dropped > 0 {
-		r.lost(metadata.AttributeEventSourceReceiver, r.dropped)
-		r.dropped = 0
-	}
-	r.pending = 0
-	logs := r.builder.Emit()
-	for _, resource := range logs.ResourceLogs().All() {
-		for _, scope := range resource.ScopeLogs().All() {
-			finish(scope.LogRecords(), now)
+// take returns the records, and those about losses.
+func (r *recorder) take(now time.Time) batch {
+	for loss, n := range r.losses {
+		var options []metadata.EventAttributeOption
+		if loss.isCounted {
+			options = append(options, metadata.WithLostCountEventAttribute(n))
 		}
+		r.builder.RecordXfrmEventsLostEvent(context.Background(), timestamp(now), loss.source, options...)
 	}
-	return logs
+	b := batch{logs: r.builder.Emit(), events: r.pending, losses: r.losses}
+	r.pending, r.losses = 0, make(map[loss]int64)
+	return b
 }
 
-// lost records that events were lost; n is 0 if nobody knows how many.
-func (r *recorder) lost(source metadata.AttributeEventSource, n int64) {
-	var options []metadata.EventAttributeOption
-	if n > 0 {
-		options = append(options, metadata.WithLostCountEventAttribute(n))
+// refused notes that the next component did not take a batch: its events are lost,
+// and what it said about losses is still to be said.
+func (r *recorder) refused(b batch) {
+	for loss, n := range b.losses {
+		r.losses[loss] += n
 	}
-	r.pending++ // the news that there is no room always has room
-	r.builder.RecordXfrmEventsLostEvent(context.Background(), timestamp(time.Now()), source, options...)
+	if b.events > 0 {
+		r.lost(metadata.AttributeEventSourceReceiver, b.events)
+	}
+}
+
+// lost notes that events were lost; n is 0 if nobody knows how many.
+func (r *recorder) lost(source metadata.AttributeEventSource, n int64) {
+	r.losses[loss{source, n > 0}] += n
+}
+
+// isDropping reports whether records were dropped, and the next component has not
+// been told yet.
+func (r *recorder) isDropping() bool {
+	_, ok := r.losses[loss{metadata.AttributeEventSourceReceiver, true}]
+	return ok
 }
 
 // drop records a dropped packet, or counts it together with others.
@@ -160,8 +187,9 @@ func (r *recorder) Flushed(protocol uint8) {
 		return
 	}
 	var options []metadata.EventAttributeOption
-	if name := protocolName[protocol]; name != "" {
-		options = append(options, metadata.WithXfrmProtocolEventAttribute(name))
+	const anyProtocol, anyIPsec = 0, 255 // xfrm_id_proto_match in include/net/xfrm.h
+	if protocol != anyProtocol && protocol != anyIPsec {
+		options = append(options, metadata.WithXfrmProtocolEventAttribute(protocolText(protocol)))
 	}
 	r.builder.RecordXfrmSaDeletedEvent(context.Background(), timestamp(time.Now()),
 		metadata.AttributeTunnelDirectionUnknown, options...)
@@ -188,7 +216,7 @@ func (r *recorder) Mapping(m xfrmnl.Mapping) {
 		int64(m.ID.SPI), m.Old.Addr().String(), int64(m.Old.Port()), int64(m.New.Port()),
 		metadata.WithNetworkLocalAddressEventAttribute(m.ID.Destination.String()),
 		metadata.WithNetworkPeerAddressEventAttribute(m.New.Addr().String()),
-		metadata.WithXfrmProtocolEventAttribute(protocolName[m.ID.Protocol]),
+		metadata.WithXfrmProtocolEventAttribute(protocolText(m.ID.Protocol)),
 		metadata.WithXfrmReqidEventAttribute(int64(m.ReqID)))
 }
 
@@ -250,10 +278,10 @@ func flowOptions(s *xfrmnl.Selector, text func(netip.Prefix) string) []metadata.
 	if s.Destination.IsValid() {
 		options = append(options, metadata.WithDestinationAddressEventAttribute(text(s.Destination)))
 	}
-	if s.SourcePort != 0 {
+	if s.SourcePort != 0 && hasPorts(s.Protocol) {
 		options = append(options, metadata.WithSourcePortEventAttribute(int64(s.SourcePort)))
 	}
-	if s.DestinationPort != 0 {
+	if s.DestinationPort != 0 && hasPorts(s.Protocol) {
 		options = append(options, metadata.WithDestinationPortEventAttribute(int64(s.DestinationPort)))
 	}
 	if s.Protocol != 0 {
@@ -265,16 +293,26 @@ func flowOptions(s *xfrmnl.Selector, text func(netip.Prefix) string) []metadata.
 func address(p netip.Prefix) string { return p.Addr().String() }
 func prefix(p netip.Prefix) string  { return p.String() }
 
-// transport returns the name of an IP protocol (semantic conventions, general
-// attributes, network.transport), or its number.
+// transports are the IP protocols that have a name here: that of the semantic
+// conventions (network.transport) or IANA's.
+var transports = map[uint8]string{1: "icmp", 6: "tcp", 17: "udp", 58: "ipv6-icmp", 132: "sctp"}
+
+// transport returns the name of an IP protocol, or its number.
 func transport(protocol uint8) string {
-	switch protocol {
-	case 6:
-		return "tcp"
-	case 17:
-		return "udp"
+	if name := transports[protocol]; name != "" {
+		return name
+	}
+	return strconv.Itoa(int(protocol))
+}
+
+// hasPorts reports whether the ports in a selector are ports. For ICMP they are type
+// and code, for GRE parts of the key (xfrm_flowi_sport in include/net/xfrm.h).
+func hasPorts(protocol uint8) bool {
+	switch transport(protocol) {
+	case "icmp", "ipv6-icmp", "47", "135": // the latter are GRE and Mobile IPv6
+		return false
 	default:
-		return strconv.Itoa(int(protocol))
+		return true
 	}
 }
 

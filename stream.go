@@ -3,6 +3,7 @@
 package xfrmreceiver
 
 import (
+	"context"
 	"sync"
 
 	"go.uber.org/zap/zapcore"
@@ -15,12 +16,13 @@ type events interface {
 	// Wait waits until there is something to drain. It returns an error after
 	// Close.
 	Wait() error
-	// Drain records what has arrived. overrun says that the kernel dropped some;
-	// err is about a malformed one, which costs itself alone.
+	// Drain records what has arrived. overrun says that the kernel dropped some.
+	// An error that isMalformed reports is about an event that costs itself alone;
+	// after another nothing more arrives.
 	Drain(*recorder) (overrun bool, err error)
 	// Tick is called once in each interval. It returns how many events the kernel
 	// says that it has lost since the last time. The error says what is missing.
-	Tick() (lost int64, err error)
+	Tick(context.Context) (lost int64, err error)
 	Close()
 }
 
@@ -37,32 +39,34 @@ type stream struct {
 	// source is what the events are from.
 	source metadata.AttributeEventSource
 	// open opens the socket.
-	open func() (events, error)
-	// failure is what was logged last.
-	failure string
+	open func(context.Context) (events, error)
 
 	mu      sync.Mutex
 	current events
 	// isNew says that current is not listened to yet.
-	isNew, isClosed, hasNoted bool
+	isNew, isClosed bool
+	// failure is what was logged last.
+	failure string
+	// hasNoted says that a malformed event was logged.
+	hasNoted bool
 }
 
 // tick opens the socket if it is not open, and lets it do what it does once in each
 // interval.
-func (s *stream) tick() (lost int64, err error) {
+func (s *stream) tick(ctx context.Context) (lost int64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isClosed {
 		return 0, nil
 	}
 	if s.current == nil {
-		current, err := s.open()
+		current, err := s.open(ctx)
 		if err != nil {
 			return 0, err
 		}
 		s.current, s.isNew = current, true
 	}
-	return s.current.Tick()
+	return s.current.Tick(ctx)
 }
 
 // opened returns what has been opened and is not listened to yet.
@@ -77,13 +81,11 @@ func (s *stream) opened() events {
 }
 
 // ended notes that nobody listens any more. The next tick opens the socket again.
-func (s *stream) ended(old events) {
+func (s *stream) ended() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current == old {
-		s.current.Close()
-		s.current = nil
-	}
+	s.current.Close()
+	s.current = nil
 }
 
 // close closes the socket for good.
@@ -96,11 +98,19 @@ func (s *stream) close() {
 	}
 }
 
-// isNoted reports whether a malformed event was logged before.
-func (s *stream) isNoted(error) bool {
+// fails notes what is wrong, or nothing. It returns what was wrong before.
+func (s *stream) fails(text string) (before string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before, s.failure = s.failure, text
+	return before
+}
+
+// isFirstMalformed reports whether no malformed event was logged before.
+func (s *stream) isFirstMalformed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.hasNoted
 	s.hasNoted = true
-	return before
+	return !before
 }

@@ -29,7 +29,7 @@ func newStreams(cfg *Config, source *netns.Source) []*stream {
 	if wants != (causes.Wants{}) {
 		streams = append(streams, &stream{
 			source: metadata.AttributeEventSourceXfrm,
-			open:   func() (events, error) { return openXfrm(source, wants) },
+			open:   func(context.Context) (events, error) { return openXfrm(source, wants) },
 		})
 	}
 	if cfg.Events.XfrmPacketDropped.Enabled {
@@ -37,7 +37,7 @@ func newStreams(cfg *Config, source *netns.Source) []*stream {
 		ownNamespace := cfg.RootPath == ""
 		streams = append(streams, &stream{
 			source: metadata.AttributeEventSourceAudit,
-			open:   func() (events, error) { return openAudit(source, ownNamespace) },
+			open:   func(ctx context.Context) (events, error) { return openAudit(ctx, source, ownNamespace) },
 		})
 	}
 	return streams
@@ -68,7 +68,7 @@ var errNoAcquires = condition{zapcore.InfoLevel, "No xfrm.acquire events: no IKE
 	"not do so alone, because it would change what the kernel does with packets that wait for a security association"}
 
 // Tick looks whether an IKE daemon listens to acquires.
-func (e *xfrmEvents) Tick() (int64, error) {
+func (e *xfrmEvents) Tick(context.Context) (int64, error) {
 	if !e.WantsAcquires() {
 		return 0, nil
 	}
@@ -100,16 +100,16 @@ type auditEvents struct {
 var errOtherNamespace = errors.New("the kernel delivers audit records in the initial network namespace only: " +
 	"run the collector there (in Kubernetes with hostNetwork), or set root_path; xfrm.packet.dropped events are missing")
 
-func openAudit(source *netns.Source, ownNamespace bool) (*auditEvents, error) {
+func openAudit(ctx context.Context, source *netns.Source, ownNamespace bool) (*auditEvents, error) {
 	if ownNamespace && !audit.HasInitialNamespace("/proc") {
 		return nil, errOtherNamespace
 	}
 	e := &auditEvents{source: source}
 	err := source.InMain(func(m netns.Main) (err error) {
 		// It asks first: both would be recorded, and take the other for a record.
-		if _, err = audit.GetStatus(context.Background(), m); errors.Is(err, audit.ErrStatusNotPermitted) {
+		if _, err = audit.GetStatus(ctx, m); errors.Is(err, audit.ErrStatusNotPermitted) {
 			var isOn bool
-			isOn, err = audit.IsOn(context.Background(), m)
+			isOn, err = audit.IsOn(ctx, m)
 			e.isOn.Store(isOn)
 		}
 		if err == nil {
@@ -140,10 +140,10 @@ var errAuditOff = condition{zapcore.WarnLevel, "No xfrm.packet.dropped events: a
 // Tick looks whether audit is on, and how many records the kernel has lost. That
 // needs a capability of its own; without it, what was found out at the beginning
 // holds.
-func (e *auditEvents) Tick() (lost int64, err error) {
+func (e *auditEvents) Tick(ctx context.Context) (lost int64, err error) {
 	var status audit.Status
 	err = e.source.InMain(func(m netns.Main) (err error) {
-		status, err = audit.GetStatus(context.Background(), m)
+		status, err = audit.GetStatus(ctx, m)
 		return err
 	})
 	switch {
@@ -156,9 +156,18 @@ func (e *auditEvents) Tick() (lost int64, err error) {
 	case !status.Enabled:
 		return 0, errAuditOff
 	}
-	if e.hasLost {
-		lost = int64(status.Lost - e.lost)
+	return e.newlyLost(status.Lost), nil
+}
+
+// newlyLost returns how many records have been lost since the last tick.
+func (e *auditEvents) newlyLost(all uint32) int64 {
+	before := e.lost
+	if !e.hasLost {
+		before = all
 	}
-	e.lost, e.hasLost = status.Lost, true
-	return lost, nil
+	if all < before { // somebody has reset it (auditctl --reset-lost)
+		before = 0
+	}
+	e.lost, e.hasLost = all, true
+	return int64(all - before)
 }

@@ -57,6 +57,26 @@ type TunnelStep struct {
 	Error string `json:"error,omitempty"`
 }
 
+// Record is a log record.
+type Record struct {
+	Event      string            `json:"event"`
+	Severity   string            `json:"severity"`
+	Body       string            `json:"body"`
+	Attributes map[string]string `json:"attributes"`
+}
+
+// EventStep is what the collector of Here recorded while something was done.
+type EventStep struct {
+	Name    string   `json:"name"`
+	Records []Record `json:"records"`
+	// Kernel is how far the counters of Here rose.
+	Kernel Counters `json:"kernel"`
+	// Log is what the collector logged since the guest began.
+	Log string `json:"log,omitempty"`
+	// Error says why the step could not be done; then its records mean nothing.
+	Error string `json:"error,omitempty"`
+}
+
 // Line is one line of the report; exactly one field is set.
 type Line struct {
 	// Release is the kernel's release, the first line.
@@ -65,6 +85,7 @@ type Line struct {
 	Note   string      `json:"note,omitempty"`
 	Step   *Step       `json:"step,omitempty"`
 	Tunnel *TunnelStep `json:"tunnel,omitempty"`
+	Event  *EventStep  `json:"event,omitempty"`
 	// Error ended the guest.
 	Error string `json:"error,omitempty"`
 	// Done is the last line of a guest that did all.
