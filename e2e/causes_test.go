@@ -46,7 +46,7 @@ const (
 // one of them that is said once, and the counters are served.
 func TestCausesOverlay(t *testing.T) {
 	requireRoot(t)
-	const block = "the outbound policy for 192.0.2.0/24 to 203.0.113.1/32 was created: block " +
+	const block = "the outbound policy for packets from 192.0.2.0/24 to 203.0.113.1/32 was created (block) " +
 		"xfrm.policy.change=created source.address=192.0.2.0/24 destination.address=203.0.113.1/32 direction=outbound xfrm.policy.action=block"
 	for name, test := range map[string]struct {
 		capabilities []string
@@ -241,16 +241,16 @@ func TestCausesArriveByOTLP(t *testing.T) {
 		}
 		return all
 	}
-	const subject = "the outbound policy for " + hereAddress + "/32 to " + thereAddress + "/32 was "
+	const subject = "the outbound policy for packets from " + hereAddress + "/32 to " + thereAddress + "/32 was "
 	const template = "src " + hereAddress + " dst " + thereAddress + " proto esp reqid 101 mode tunnel"
 	through := []string{"tmpl", "src", hereAddress, "dst", thereAddress, "proto", "esp", "mode", "tunnel", "reqid", "101"}
 
 	blocks := map[string]any{"xfrm.policy.action": "block"}
 	do("a new policy", policy("add", "action", "block"),
-		expectation{"xfrm.policy.changed", "Info", subject + "created: block", flow("created", blocks)})
+		expectation{"xfrm.policy.changed", "Info", subject + "created (block)", flow("created", blocks)})
 	uses := map[string]any{"xfrm.policy.action": "allow", "xfrm.policy.templates": []any{template}}
 	do("a policy that changes", policy("update", through...),
-		expectation{"xfrm.policy.changed", "Info", subject + "updated: use " + template, flow("updated", uses)})
+		expectation{"xfrm.policy.changed", "Info", subject + "updated (allow through " + template + ")", flow("updated", uses)})
 
 	// Acquires come while somebody else listens to them, as an IKE daemon does.
 	out, err := here.command("sh", "-c", "echo 2 >/proc/sys/net/core/xfrm_acq_expires").CombinedOutput()
@@ -270,17 +270,17 @@ func TestCausesArriveByOTLP(t *testing.T) {
 		}
 	}
 	do("a flow that waits", func() { here.sendFrom(hereAddress, thereAddress, 3) },
-		expectation{"xfrm.acquire", "Info", "waits for a security association with " + thereAddress, waiting("waiting")},
-		expectation{"xfrm.acquire", "Warn", "waited in vain for a security association with " + thereAddress, waiting("unanswered")})
+		expectation{"xfrm.acquire", "Info", "need a security association with " + thereAddress + ", and there is none yet", waiting("waiting")},
+		expectation{"xfrm.acquire", "Warn", "got no security association with " + thereAddress + ": no IKE daemon set one up in time", waiting("unanswered")})
 	daemon.kill()
 
 	do("a policy that is deleted", policy("delete"),
-		expectation{"xfrm.policy.changed", "Info", subject + "deleted: use " + template, flow("deleted", uses)})
+		expectation{"xfrm.policy.changed", "Info", subject + "deleted (allow through " + template + ")", flow("deleted", uses)})
 	here.ip("xfrm", "state", "allocspi", "src", hereAddress, "dst", thereAddress, "proto", "esp", "mode", "tunnel", "reqid", "1")
 	do("associations that are flushed", func() { here.ip("xfrm", "state", "flush") },
 		expectation{"xfrm.sa.deleted", "Info", "all security associations were deleted at once (flushed)", map[string]any{"direction": "unknown"}})
 	do("a policy without templates", policy("add"),
-		expectation{"xfrm.policy.changed", "Info", subject + "created: allow", flow("created", map[string]any{"xfrm.policy.action": "allow"})})
+		expectation{"xfrm.policy.changed", "Info", subject + "created (allow)", flow("created", map[string]any{"xfrm.policy.action": "allow"})})
 	do("policies that are flushed", func() { here.ip("xfrm", "policy", "flush") },
 		expectation{"xfrm.policy.changed", "Info", "all policies were deleted at once (flushed)", map[string]any{"xfrm.policy.change": "flushed"}})
 
