@@ -57,6 +57,8 @@ func boot() error {
 	}
 	run := runScenarios
 	switch {
+	case len(os.Args) > 1 && os.Args[1] == "benchmarks":
+		run = runBenchmarks
 	case len(os.Args) > 1 && os.Args[1] == "mistakes":
 		run = runMistakes
 	case len(os.Args) > 1 && os.Args[1] == "tunnels":
