@@ -32,8 +32,8 @@ func larvalAssociations(r *report) {
 		"asks for a dump and receives it, without looking at it. The receiver also decodes it and adds it up by tunnel. Cilium uses\n" +
 		"`XfrmStateList` of [vishvananda/netlink](https://github.com/vishvananda/netlink). What `ip` prints is thrown away.")
 	r.text("Both counts are those of `xfrm.sa.count` and `xfrm.policy.count`, asked for in one send, over a socket that is opened and\n" +
-		"closed. Since Linux collects the figures of offloaded associations for `xfrm_stat` (`xfrm_state_update_stats`), reading that\n" +
-		"file walks all associations.")
+		"closed. Reading `xfrm_stat` walks all associations since Linux collects the figures of those offloaded to hardware for it\n" +
+		"(`xfrm_state_update_stats` in `net/xfrm/xfrm_state.c`).")
 	inNewNamespace(func() {
 		// Larval associations end after 30 s otherwise.
 		check(os.WriteFile("/proc/sys/net/core/xfrm_acq_expires", []byte("3600"), 0o600))
@@ -63,9 +63,9 @@ func copyGuest(r *report, file string) {
 
 // establishedAssociations measures on a machine whose kernel has ESP and AES-GCM.
 func establishedAssociations(r *report) {
-	r.text("The same with established associations of AES-GCM, in a guest that QEMU emulates (Linux %s, one CPU): **only ratios mean\n"+
-		"anything.** Emulation changes what is dear. With %d associations the ratio to the floor is higher than on the bare machine,\n"+
-		"above, and not steady, so the budget is judged by %d.", kernelVersion(), fewSAs, manySAs)
+	r.text("The same with established associations of AES-GCM, in a guest with one CPU and Linux %s. QEMU emulates it, so\n"+
+		"**only ratios mean anything.** Emulation changes what is dear: with %d associations the ratio to the floor is higher than\n"+
+		"on the bare machine, above, and not steady. The budget is judged by %d.", kernelVersion(), fewSAs, manySAs)
 	inNewNamespace(func() {
 		l := compareAssociations(r, addEstablished)
 		r.budget(append(l.dumpLimits(manySAs),
