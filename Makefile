@@ -79,7 +79,7 @@ e2e: packages $(BIN)/prometheus $(BIN)/promtool ## Drop real packets in scratch 
 
 .PHONY: e2e-kernels
 e2e-kernels: build $(BIN)/prometheus ## The same inside Debian kernels that QEMU boots, through real IPsec (needs qemu-system-x86, xz-utils).
-	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus go test -count=1 -v -timeout 30m ./kernels/...
+	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus go test -count=1 -v -timeout 60m ./kernels/...
 
 .PHONY: verification
 verification: ## Run all end-to-end tests, without skipping any, and write docs/verification.md from what they found.

@@ -72,7 +72,6 @@ func (l *listener) read() error {
 	l.host.again()
 	overrun, err := l.conn.Drain(l.handle)
 	if overrun {
-		l.tunnels.Overrun()
 		l.err = ErrOverrun
 	}
 	if errors.Is(err, netlink.ErrMalformed) {

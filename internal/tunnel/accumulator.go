@@ -3,6 +3,7 @@
 package tunnel
 
 import (
+	"container/list"
 	"net/netip"
 	"sync"
 	"time"
@@ -29,7 +30,8 @@ type Options struct {
 }
 
 // Host answers questions about the network namespace of the associations. They
-// are asked only when a tunnel is new.
+// are asked when a tunnel is new, and while the direction of an association is
+// unknown.
 type Host interface {
 	// IsLocal reports whether an address is one of the namespace.
 	IsLocal(netip.Addr) bool
@@ -52,8 +54,9 @@ type Accumulator struct {
 	associations map[xfrmnl.ID]*association
 	// overflow takes the associations of tunnels beyond the limit.
 	overflow *Tunnel
-	// empty is how many of the tunnels have no associations.
-	empty int
+	// empty are the *Tunnel without associations, the one that lost its last first
+	// in front.
+	empty list.List
 
 	// dumps counts the dumps, the one that is under way included.
 	dumps   uint64
@@ -64,9 +67,9 @@ type Accumulator struct {
 	host         Host
 	// fresh are the associations that this dump shows for the first time.
 	fresh []xfrmnl.SA
-	// touched are those that an event added or ended while this dump was under
-	// way. What the dump says of them is older.
-	touched map[xfrmnl.ID]struct{}
+	// ignored are those that an event ended while this dump was under way. What the
+	// dump says of them is older.
+	ignored map[xfrmnl.ID]struct{}
 	// ended are those that ended since the dump before the last one. They may
 	// come again under another address.
 	ended map[mobile]end
@@ -107,7 +110,6 @@ func New(options Options) *Accumulator {
 		options:      options,
 		tunnels:      make(map[Key]*Tunnel),
 		associations: make(map[xfrmnl.ID]*association),
-		touched:      make(map[xfrmnl.ID]struct{}),
 		ended:        make(map[mobile]end),
 	}
 }
@@ -123,7 +125,7 @@ func (a *Accumulator) add(sa *xfrmnl.SA, initial xfrmnl.Figures, isNew bool, hos
 		direction: a.directionOf(sa, host),
 	}
 	one.note(sa)
-	one.tunnel = a.place(sa, one.direction, host)
+	one.tunnel = a.place(sa, one.direction, host, a.start())
 	one.tunnel.living++
 	one.isNew = isNew
 	one.join()
@@ -132,20 +134,20 @@ func (a *Accumulator) add(sa *xfrmnl.SA, initial xfrmnl.Figures, isNew bool, hos
 }
 
 // place returns the tunnel of an association, which has traffic in its direction.
-func (a *Accumulator) place(sa *xfrmnl.SA, d Direction, host Host) *Tunnel {
+// If it is new, its sums count since start.
+func (a *Accumulator) place(sa *xfrmnl.SA, d Direction, host Host, start time.Time) *Tunnel {
 	key := keyOf(sa, d)
 	t := a.tunnels[key]
 	switch {
 	case t != nil && t.living == 0:
-		a.empty--
-		t.emptySince = time.Time{}
+		a.empty.Remove(t.empty)
 	case t == nil && len(a.tunnels) >= a.options.Limit && !a.evict():
 		if a.overflow == nil {
-			a.overflow = &Tunnel{Overflow: true, Start: a.start()}
+			a.overflow = &Tunnel{Overflow: true, Start: start}
 		}
 		t = a.overflow
 	case t == nil:
-		t = &Tunnel{Key: key, Start: a.start()}
+		t = &Tunnel{Key: key, Start: start}
 		if key.IfID != 0 || key.Mark != 0 {
 			t.Interface = host.InterfaceOf(key)
 		}
@@ -184,38 +186,36 @@ func (a *Accumulator) leave(t *Tunnel, now time.Time) {
 	t.living--
 	if t.living == 0 && !t.Overflow {
 		t.emptySince = now
-		a.empty++
+		t.empty = a.empty.PushBack(t)
 	}
 }
 
 // evict forgets the tunnel that has been without associations for the longest
 // time, and reports whether there was one.
 func (a *Accumulator) evict() bool {
-	if a.empty == 0 {
+	oldest := a.empty.Front()
+	if oldest == nil {
 		return false
 	}
-	var oldest *Tunnel
-	for _, t := range a.tunnels {
-		if t.living == 0 && (oldest == nil || t.emptySince.Before(oldest.emptySince)) {
-			oldest = t
-		}
-	}
-	delete(a.tunnels, oldest.Key)
-	a.empty--
+	a.drop(oldest.Value.(*Tunnel))
 	return true
 }
 
 // forget forgets the tunnels that have been without associations for too long.
 func (a *Accumulator) forget(now time.Time) {
-	if a.empty == 0 {
-		return
-	}
-	for key, t := range a.tunnels {
-		if t.living == 0 && now.Sub(t.emptySince) >= a.options.ForgetAfter {
-			delete(a.tunnels, key)
-			a.empty--
+	for e := a.empty.Front(); e != nil; e = a.empty.Front() {
+		t := e.Value.(*Tunnel)
+		if now.Sub(t.emptySince) < a.options.ForgetAfter {
+			return
 		}
+		a.drop(t)
 	}
+}
+
+// drop forgets a tunnel without associations.
+func (a *Accumulator) drop(t *Tunnel) {
+	a.empty.Remove(t.empty)
+	delete(a.tunnels, t.Key)
 }
 
 // settle gives an association whose direction was unknown its direction, once
@@ -226,12 +226,11 @@ func (a *Accumulator) settle(sa *xfrmnl.SA, one *association, host Host, now tim
 		return
 	}
 	before := one.tunnel
-	one.direction, one.tunnel = d, a.place(sa, d, host)
+	one.direction, one.tunnel = d, a.place(sa, d, host, before.Start)
 	one.tunnel.living++
 	one.join()
 	a.leave(before, now)
 	if before.living == 0 && !before.Overflow && !before.isKnown() {
-		delete(a.tunnels, before.Key)
-		a.empty--
+		a.drop(before)
 	}
 }

@@ -27,14 +27,16 @@ type association struct {
 	// missing says that the last dump lacked the association although no event
 	// has ended it.
 	missing bool
+	// doubted says that what the last dump said is not of this association, or
+	// puts it into another tunnel, although no event has told.
+	doubted bool
 	// seen is the dump that last showed it.
 	seen uint64
 }
 
 // note keeps what is not added up.
 func (a *association) note(sa *xfrmnl.SA) {
-	a.limits, a.added, a.first = sa.Limits, sa.Added, sa.FirstUsed
-	a.lastUsed = max(a.lastUsed, sa.LastUsed)
+	a.limits, a.added, a.first, a.lastUsed = sa.Limits, sa.Added, sa.FirstUsed, sa.LastUsed
 	a.sequence = max(sa.OutSequence, sa.InSequence)
 }
 
@@ -44,7 +46,6 @@ func (a *association) join() {
 	traffic.LastUsed = max(traffic.LastUsed, a.lastUsed)
 	if a.isNew && a.direction != Unknown {
 		traffic.Created++
-		a.isNew = false
 	}
 }
 
@@ -53,10 +54,13 @@ func (a *association) join() {
 // clock can change the time of adding, see xfrm_timer_handler in
 // net/xfrm/xfrm_state.c, so that time does not tell.)
 func (a *association) isAnother(sa *xfrmnl.SA) bool {
-	return sa.Bytes < a.last.Bytes || sa.Packets < a.last.Packets ||
+	return fell(sa.Figures, a.last) ||
 		a.first != 0 && sa.FirstUsed != a.first ||
-		a.hasMoved(sa) && (sa.ReqID == 0 || sa.Added != a.added)
+		sa.Added != a.added && a.hasMoved(sa)
 }
+
+// fell reports whether figures are lower than others. The drops wrap.
+func fell(now, last xfrmnl.Figures) bool { return now.Bytes < last.Bytes || now.Packets < last.Packets }
 
 // hasMoved reports whether the association belongs to another tunnel now. The
 // source address is not a part of its identity.
@@ -70,21 +74,20 @@ func (a *association) count(now xfrmnl.Figures) {
 		return // it is added when the direction is known
 	}
 	traffic := a.tunnel.Traffic[a.direction]
-	traffic.Bytes += advance64(now.Bytes, a.last.Bytes)
-	traffic.Packets += a.packets(now)
+	grow(&traffic.Bytes, advance64(now.Bytes, a.last.Bytes))
+	grow(&traffic.Packets, a.packets(now))
 	traffic.LastUsed = max(traffic.LastUsed, a.lastUsed)
-	if a.direction == Inbound {
-		a.tunnel.Replay += advance32(now.Replay, a.last.Replay)
-		a.tunnel.ReplayWindow += advance32(now.ReplayWindow, a.last.ReplayWindow)
-		a.tunnel.IntegrityFailed += advance32(now.IntegrityFailed, a.last.IntegrityFailed)
-	}
+	a.tunnel.Replay += advance32(now.Replay, a.last.Replay)
+	a.tunnel.ReplayWindow += advance32(now.ReplayWindow, a.last.ReplayWindow)
+	a.tunnel.IntegrityFailed += advance32(now.IntegrityFailed, a.last.IntegrityFailed)
 	a.last = now
 }
 
 // packets returns the packets since the last time. Outbound it is the advance of
 // the sequence number: each segment of a segmented packet has one, while the
-// kernel counts one packet. IPComp numbers nothing, and neither does the kernel
-// for hardware that does.
+// kernel counts one packet. IPComp numbers nothing, neither does the kernel for
+// hardware that does, and XFRM_MSG_EXPIRE does not tell: then it is the kernel's
+// count, too low if packets were segmented.
 func (a *association) packets(now xfrmnl.Figures) int64 {
 	switch {
 	case a.direction != Outbound || now.OutSequence == 0:
@@ -96,17 +99,6 @@ func (a *association) packets(now xfrmnl.Figures) int64 {
 	}
 }
 
-// withoutSequence returns the figures of an event that has no sequence numbers:
-// one number for each packet since the last time, too few if packets were
-// segmented.
-func (a *association) withoutSequence(f xfrmnl.Figures) xfrmnl.Figures {
-	f.ESN, f.InSequence, f.OutSequence = a.last.ESN, a.last.InSequence, a.last.OutSequence
-	if a.direction == Outbound && f.OutSequence != 0 {
-		f.OutSequence += uint64(advance64(f.Packets, a.last.Packets))
-	}
-	return f
-}
-
 // advance64 returns how far a counter has come. One that fell began again at zero.
 func advance64(now, last uint64) int64 {
 	if now < last {
@@ -115,14 +107,18 @@ func advance64(now, last uint64) int64 {
 	return int64(min(now-last, math.MaxInt64))
 }
 
-// advance32 is advance64 for a counter that wraps. One that fell by more than it
+// advance32 is advance64 for a counter that wraps. One that fell by less than it
 // would have risen by wrapping began again at zero.
 func advance32(now, last uint32) int64 {
-	if now-last > math.MaxInt32 {
+	if now < last && now-last > math.MaxInt32 {
 		last = 0
 	}
 	return int64(now - last)
 }
+
+// grow adds to a sum, which stays at its largest value. The figures of an
+// association are whatever its daemon set (XFRMA_LTIME_VAL).
+func grow(sum *int64, by int64) { *sum += min(by, math.MaxInt64-*sum) }
 
 // age returns the age in seconds.
 func (a *association) age(now time.Time) float64 {

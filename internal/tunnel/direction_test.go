@@ -98,6 +98,7 @@ func TestUnknownDirectionIsSettled(t *testing.T) {
 	k.dump()
 	assert.Equal(t, [2]int64{6, -1}, k.both())
 	one := k.tunnel()
+	assert.Equal(t, 1, one.living)
 	assert.Nil(t, one.Traffic[Unknown])
 	assert.EqualValues(t, 1, one.Traffic[Inbound].Created)
 	assert.Equal(t, here, one.Local)
@@ -128,4 +129,94 @@ func TestUnknownBesideKnown(t *testing.T) {
 	k.delete(first)
 	k.dump()
 	assert.Nil(t, k.tunnel().Traffic[Unknown])
+}
+
+// The sums of a tunnel whose direction becomes known count since the association
+// was found.
+func TestStartOfSettledTunnel(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.local = nil
+	sa := k.add(in(1))
+	k.dump()
+	start := k.now
+	k.dump()
+	receive(sa, 6)
+	k.dump()
+	assert.Equal(t, [2]int64{6, -1}, k.both())
+	assert.Equal(t, start, k.tunnel().Start)
+}
+
+// One of unknown direction beside others is not shown, and then shown again.
+func TestUnknownIsShownAgain(t *testing.T) {
+	k := listening(t)
+	k.local[there] = true
+	outbound, inbound, unknown := out(1), out(2), out(3)
+	outbound.Direction, inbound.Direction = xfrmnl.DirectionOut, xfrmnl.DirectionIn
+	for _, sa := range []*xfrmnl.SA{outbound, inbound, unknown} {
+		k.add(sa)
+	}
+	traffic := func() *Traffic {
+		for _, one := range k.tunnels() {
+			if one.Local == here {
+				return one.Traffic[Unknown]
+			}
+		}
+		return nil
+	}
+	k.dump()
+	assert.EqualValues(t, 1, traffic().Associations)
+	delete(k.sas, unknown.ID)
+	k.dump()
+	assert.Nil(t, traffic())
+	k.sas[unknown.ID] = unknown
+	k.dump()
+	assert.EqualValues(t, 1, traffic().Associations)
+}
+
+// A tunnel that keeps its sums does not go with one of unknown direction.
+func TestUnknownLeavesKnown(t *testing.T) {
+	k := listening(t)
+	k.local[there] = true
+	outbound, inbound, unknown := out(1), out(2), out(3)
+	outbound.Direction, inbound.Direction = xfrmnl.DirectionOut, xfrmnl.DirectionIn
+	for _, sa := range []*xfrmnl.SA{outbound, inbound, unknown} {
+		k.add(sa)
+	}
+	k.dump()
+	k.delete(outbound)
+	unknown.InSequence = 1
+	k.dump()
+	assert.Len(t, k.tunnels(), 2)
+}
+
+// One whose direction nothing ever told is still reported after its end.
+func TestUnknownEnds(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.local = nil
+	sa := k.add(in(1))
+	k.dump()
+	k.delete(sa)
+	k.dump()
+	assert.Equal(t, &Traffic{}, k.tunnel().Traffic[Unknown])
+}
+
+// Directions become known beyond the limit, too.
+func TestUnknownBeyondTheLimit(t *testing.T) {
+	for _, room := range []bool{false, true} {
+		k := newKernel(t, Options{Limit: 1})
+		k.dump()
+		first := k.add(withReqID(1))
+		k.dump()
+		k.local = nil
+		sa := k.add(withReqID(2))
+		k.dump()
+		if room { // for a tunnel of its own
+			k.delete(first)
+			k.dump()
+		}
+		receive(sa, 3)
+		k.dump()
+		assert.EqualValues(t, 3, k.sum())
+		assert.Equal(t, room, k.overflow().Traffic[Inbound] == nil)
+	}
 }

@@ -16,7 +16,7 @@ func (a *Accumulator) BeginDump(now time.Time, host Host, events bool) {
 	a.dumps++
 	a.dumping, a.began, a.host, a.events, a.full = true, now, host, events, false
 	a.fresh = nil
-	clear(a.touched)
+	a.ignored = make(map[xfrmnl.ID]struct{})
 }
 
 // Row takes one association of the dump.
@@ -26,7 +26,7 @@ func (a *Accumulator) Row(sa *xfrmnl.SA) {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, ok := a.touched[sa.ID]; ok {
+	if _, ok := a.ignored[sa.ID]; ok {
 		return
 	}
 	one := a.associations[sa.ID]
@@ -42,16 +42,17 @@ func (a *Accumulator) Row(sa *xfrmnl.SA) {
 			a.full = true
 		}
 		return
-	case one.isAnother(sa):
-		if one = a.replace(sa, one, xfrmnl.Figures{}, true); one == nil {
+	case one.seen == a.dumps:
+		return // while it migrates, the kernel shows it twice
+	case one.isAnother(sa) || one.hasMoved(sa):
+		if a.events && !one.doubted {
+			// The event that tells may be under way: the next dump decides.
+			one.seen, one.doubted = a.dumps, true
 			return
 		}
-	case one.hasMoved(sa):
-		if one = a.replace(sa, one, one.last, false); one == nil {
-			return
-		}
+		one = a.replace(sa, one)
 	}
-	one.seen, one.missing = a.dumps, false
+	one.seen, one.missing, one.doubted = a.dumps, false, false
 	one.note(sa)
 	if one.direction == Unknown {
 		a.settle(sa, one, a.host, a.began)
@@ -59,8 +60,13 @@ func (a *Accumulator) Row(sa *xfrmnl.SA) {
 	one.count(sa.Figures)
 }
 
-// replace remembers an association in the place of one with the same identity.
-func (a *Accumulator) replace(sa *xfrmnl.SA, before *association, initial xfrmnl.Figures, isNew bool) *association {
+// replace remembers an association in the place of one with the same identity. It
+// is another one, or belongs to another tunnel now.
+func (a *Accumulator) replace(sa *xfrmnl.SA, before *association) *association {
+	isNew, initial := before.isAnother(sa), before.last
+	if isNew {
+		initial = xfrmnl.Figures{}
+	}
 	a.remove(sa.ID, before, a.began)
 	return a.add(sa, initial, isNew, a.host)
 }
@@ -70,6 +76,9 @@ func (a *Accumulator) replace(sa *xfrmnl.SA, before *association, initial xfrmnl
 func (a *Accumulator) EndDump(now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if !a.dumping {
+		return
+	}
 	for id, one := range a.associations {
 		switch {
 		case one.seen == a.dumps:
@@ -85,35 +94,47 @@ func (a *Accumulator) EndDump(now time.Time) {
 	for i := range a.fresh {
 		a.addFresh(&a.fresh[i], now)
 	}
-	a.fresh = nil
 	for key, e := range a.ended {
 		if e.dump < a.dumps {
 			delete(a.ended, key)
 		}
 	}
+	if len(a.ended) == 0 {
+		a.ended = make(map[mobile]end) // a map never gives memory back
+	}
 	a.forget(now)
-	a.dumping, a.since, a.host = false, a.began, nil
+	a.dumping, a.since, a.host, a.fresh, a.ignored = false, a.began, nil, nil, nil
 	a.complete = !a.full
 }
 
 // addFresh adds an association that appeared since the last dump. It counted all
 // its figures since then, unless it moved.
 func (a *Accumulator) addFresh(sa *xfrmnl.SA, now time.Time) {
-	if _, ok := a.touched[sa.ID]; ok {
-		return
+	if _, ok := a.ignored[sa.ID]; ok || a.associations[sa.ID] != nil {
+		return // an event was quicker
 	}
-	e, moved := a.movedFrom(sa)
-	if one := a.associations[e.id]; moved && one != nil && one.missing {
-		a.remove(e.id, one, now)
+	initial, moved := a.movedFrom(sa, now)
+	if moved && fell(sa.Figures, initial) {
+		return // it ended after the dump had shown it
 	}
-	if one := a.add(sa, e.figures, !moved, a.host); one != nil {
+	if one := a.add(sa, initial, !moved, a.host); one != nil {
 		one.count(sa.Figures)
 	}
 }
 
-// movedFrom returns the end of an association that came again under another
-// address.
-func (a *Accumulator) movedFrom(sa *xfrmnl.SA) (end, bool) {
-	e, ok := a.ended[mobile{spi: sa.SPI, reqID: sa.ReqID, protocol: sa.Protocol, added: sa.Added}]
-	return e, ok && sa.ReqID != 0
+// movedFrom returns what an association had counted before it came again under
+// another address.
+func (a *Accumulator) movedFrom(sa *xfrmnl.SA, now time.Time) (initial xfrmnl.Figures, moved bool) {
+	key := mobile{spi: sa.SPI, reqID: sa.ReqID, protocol: sa.Protocol, added: sa.Added}
+	e, ok := a.ended[key]
+	if !ok {
+		return xfrmnl.Figures{}, false
+	}
+	if one := a.associations[e.id]; one != nil && one.missing {
+		a.remove(e.id, one, now)
+	}
+	delete(a.ended, key)
+	// The drops begin again (xfrm_state_clone_and_setup in net/xfrm/xfrm_state.c).
+	e.figures.Replay, e.figures.ReplayWindow, e.figures.IntegrityFailed = 0, 0, 0
+	return e.figures, true
 }

@@ -31,9 +31,8 @@ func (a *Accumulator) begin(sa *xfrmnl.SA, host Host) {
 	if !belongs(sa) || a.dumps == 0 || a.associations[sa.ID] != nil {
 		return
 	}
-	_, moved := a.movedFrom(sa)
+	_, moved := a.movedFrom(sa, a.began)
 	a.add(sa, sa.Figures, !moved && sa.Bytes == 0 && sa.Packets == 0, host)
-	a.touch(sa.ID)
 }
 
 // Deleted takes the event of an association that was deleted, with its final
@@ -47,20 +46,19 @@ func (a *Accumulator) Expired(sa *xfrmnl.SA, host Host, now time.Time) { a.end(s
 func (a *Accumulator) end(sa *xfrmnl.SA, hasSequence bool, host Host, now time.Time) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.touch(sa.ID)
 	one := a.associations[sa.ID]
+	if one != nil && one.isAnother(sa) {
+		return // it is of one that ended before
+	}
+	a.ignore(sa.ID)
 	if one == nil {
 		return
 	}
-	if one.direction == Unknown {
+	if one.direction == Unknown && hasSequence {
 		a.settle(sa, one, host, now)
 	}
-	figures := sa.Figures
-	if !hasSequence {
-		figures = one.withoutSequence(figures)
-	}
 	one.note(sa)
-	one.count(figures)
+	one.count(sa.Figures)
 	a.remove(sa.ID, one, now)
 }
 
@@ -73,24 +71,20 @@ func (a *Accumulator) Flushed(protocol uint8, now time.Time) {
 	defer a.mu.Unlock()
 	for id, one := range a.associations {
 		if protocol == anyProtocol || protocol == anyIPsec || protocol == id.Protocol {
-			a.touch(id)
+			a.ignore(id)
 			a.remove(id, one, now)
 		}
 	}
 }
 
-// Overrun takes the news that events were lost: what the next dump lacks ended
-// unseen, with the figures that were last known.
-func (a *Accumulator) Overrun() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, one := range a.associations {
-		one.missing = true
-	}
-}
-
-func (a *Accumulator) touch(id xfrmnl.ID) {
-	if a.dumping && len(a.touched) < MaxAssociations {
-		a.touched[id] = struct{}{}
+// ignore ignores what the dump that is under way says of an association that has
+// ended.
+func (a *Accumulator) ignore(id xfrmnl.ID) {
+	switch {
+	case !a.dumping:
+	case len(a.ignored) >= MaxAssociations:
+		a.dumping = false // as if the dump had failed: it is too old
+	default:
+		a.ignored[id] = struct{}{}
 	}
 }

@@ -3,6 +3,7 @@
 package tunnel
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -56,6 +57,7 @@ func TestPacketsOutbound(t *testing.T) {
 		"wrapped":  {xfrmnl.Figures{OutSequence: 0xfffffffe}, xfrmnl.Figures{OutSequence: 3}, 5},
 		"ESN":      {xfrmnl.Figures{OutSequence: 0xfffffffe, ESN: true}, xfrmnl.Figures{OutSequence: 0x100000003, ESN: true}, 5},
 		"hardware": {xfrmnl.Figures{Packets: 3}, xfrmnl.Figures{Packets: 9}, 6},
+		"set back": {xfrmnl.Figures{OutSequence: 9, ESN: true}, xfrmnl.Figures{OutSequence: 3, ESN: true}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newKernel(t, Options{})
@@ -81,6 +83,9 @@ func TestDropsWrap(t *testing.T) {
 	sa.Replay, sa.IntegrityFailed = 1, 1 // fell: it began again
 	k.dump()
 	assert.EqualValues(t, 6, k.tunnel().Replay)
+	sa.Replay = 3_000_000_001
+	k.dump()
+	assert.EqualValues(t, int64(3_000_000_006), k.tunnel().Replay)
 }
 
 // A flush has no figures: what was counted since the last dump is lost.
@@ -97,8 +102,8 @@ func TestFlushed(t *testing.T) {
 	}
 }
 
-// After an overrun the next dump tells what ended unseen.
-func TestOverrun(t *testing.T) {
+// When events were lost, dumps tell what ended unseen.
+func TestLostEvents(t *testing.T) {
 	k := listening(t)
 	gone, stays := k.add(in(1)), k.add(in(2))
 	receive(gone, 3)
@@ -110,12 +115,11 @@ func TestOverrun(t *testing.T) {
 	receive(unseen, 5)
 	k.sas[unseen.ID] = unseen // its event, too
 	receive(stays, 1)
-	k.a.Overrun()
-	assert.EqualValues(t, 2, k.tunnel().Traffic[Inbound].Associations, "it is still the state of the last dump")
 	k.dump()
 	assert.Equal(t, [2]int64{3 + 5 + 5, -1}, k.both())
 	assert.EqualValues(t, 2, k.tunnel().Traffic[Inbound].Associations)
 	assert.EqualValues(t, 3, k.tunnel().Traffic[Inbound].Created)
+	k.dump()
 	assert.Len(t, k.a.associations, 2)
 }
 
@@ -159,6 +163,37 @@ func TestEventsDuringADump(t *testing.T) {
 		assert.Equal(t, [2]int64{5, -1}, k.both())
 		assert.Zero(t, k.tunnel().Traffic[Inbound].Associations)
 		assert.EqualValues(t, 1, k.tunnel().Traffic[Inbound].Created)
+	})
+	t.Run("shown for the first time, and then added", func(t *testing.T) {
+		k := listening(t)
+		k.a.BeginDump(k.now, k, true)
+		sa := in(1)
+		k.a.Row(sa)
+		k.add(sa)
+		k.a.EndDump(k.now)
+		assert.EqualValues(t, 1, k.tunnel().Traffic[Inbound].Created)
+		assert.Equal(t, 1, k.tunnel().living)
+	})
+	t.Run("ended during the first dump, and then shown", func(t *testing.T) {
+		k := newKernel(t, Options{})
+		k.a.BeginDump(k.now, k, true)
+		k.a.Deleted(in(1), k, k.now)
+		k.a.Row(in(1))
+		k.a.EndDump(k.now)
+		assert.Empty(t, k.a.associations)
+	})
+	t.Run("flushed, and then shown", func(t *testing.T) {
+		k := listening(t)
+		sa := in(1)
+		sa.ReqID = 0
+		receive(k.add(sa), 5)
+		k.dump()
+		k.a.BeginDump(k.now, k, true)
+		k.a.Flushed(0, k.now)
+		k.a.Row(sa)
+		k.a.EndDump(k.now)
+		assert.Equal(t, [2]int64{5, -1}, k.both())
+		assert.Empty(t, k.a.associations)
 	})
 	t.Run("added, and not shown", func(t *testing.T) {
 		k := listening(t)
@@ -206,6 +241,11 @@ func TestEndWithoutEvent(t *testing.T) {
 	delete(k.sas, sa.ID)
 	k.dump()
 	assert.Len(t, k.a.associations, 1)
+	k.add(sa)
+	k.dump()
+	delete(k.sas, sa.ID)
+	k.dump()
+	assert.Len(t, k.a.associations, 1, "it was shown in between")
 	k.dump()
 	assert.Empty(t, k.a.associations)
 }
@@ -236,4 +276,284 @@ func TestTimeOfAddingMoves(t *testing.T) {
 	receive(sa, 1)
 	k.dump()
 	assert.Equal(t, [2]int64{6, -1}, k.both())
+}
+
+// A dump can show what is newer than the events that have been read.
+func TestDumpAheadOfEvents(t *testing.T) {
+	t.Run("deleted and added again", func(t *testing.T) {
+		k := listening(t)
+		sa := k.add(in(1))
+		receive(sa, 10)
+		sa.FirstUsed = 1
+		k.dump()
+		receive(sa, 2)
+		again := in(1)
+		again.Added, again.FirstUsed = sa.Added+5, 6
+		receive(again, 3)
+		k.sas[sa.ID] = again
+		k.dump()
+		assert.Equal(t, [2]int64{10, -1}, k.both())
+		assert.EqualValues(t, 1, k.tunnel().Traffic[Inbound].Associations)
+		k.a.Deleted(sa, k, k.now)
+		initial := in(1)
+		initial.Added = again.Added
+		k.a.Added(initial, k)
+		k.dump()
+		assert.Equal(t, [2]int64{15, -1}, k.both())
+		assert.EqualValues(t, 2, k.tunnel().Traffic[Inbound].Created)
+	})
+	t.Run("moved, with the same identity", func(t *testing.T) {
+		k := listening(t)
+		before := k.add(out(1))
+		send(before, 10)
+		k.dump()
+		after := *before
+		after.Source = moved
+		initial := after
+		send(&after, 3)
+		k.sas[after.ID] = &after
+		k.dump()
+		k.a.Deleted(before, k, k.now)
+		k.a.Added(&initial, k)
+		k.dump()
+		assert.EqualValues(t, 13, k.sum())
+	})
+	t.Run("without any event", func(t *testing.T) {
+		k := listening(t)
+		sa := k.add(in(1))
+		receive(sa, 10)
+		sa.FirstUsed = 1
+		k.dump()
+		again := in(1)
+		again.FirstUsed = 2
+		receive(again, 3)
+		k.sas[sa.ID] = again
+		k.dump()
+		k.dump()
+		assert.Equal(t, [2]int64{13, -1}, k.both())
+		// The event of the first comes late all the same.
+		k.a.Deleted(sa, k, k.now)
+		assert.Equal(t, [2]int64{13, -1}, k.both())
+		assert.EqualValues(t, 1, k.tunnel().Traffic[Inbound].Associations)
+	})
+	t.Run("one doubt is forgotten", func(t *testing.T) {
+		k := listening(t)
+		sa := k.add(in(1))
+		receive(sa, 10)
+		k.dump()
+		k.a.BeginDump(k.now, k, true)
+		k.a.Row(in(1))
+		k.a.EndDump(k.now)
+		k.dump()
+		k.a.BeginDump(k.now, k, true)
+		k.a.Row(in(1))
+		k.a.EndDump(k.now)
+		k.dump()
+		assert.Equal(t, [2]int64{10, -1}, k.both())
+		assert.EqualValues(t, 1, k.tunnel().Traffic[Inbound].Created)
+	})
+}
+
+// While an association migrates, a dump may show it twice, the newer first.
+func TestShownTwice(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.dump()
+	before := k.add(out(1))
+	send(before, 10)
+	k.dump()
+	after := *before
+	after.Source = moved
+	send(&after, 3)
+	for range 2 {
+		k.a.BeginDump(k.now, k, false)
+		k.a.Row(&after)
+		k.a.Row(before)
+		k.a.EndDump(k.now)
+	}
+	assert.EqualValues(t, 13, k.sum())
+}
+
+// What moved has no drops at first. A row that is older than its end is not it.
+func TestMoveToAnotherDestination(t *testing.T) {
+	destination := netip.MustParseAddr("192.0.2.9")
+	for name, c := range map[string]struct{ packets, drops, wantPackets, wantDrops uint64 }{
+		"its drops begin again": {packets: 12, drops: 6, wantPackets: 12, wantDrops: 11},
+		"an older row":          {packets: 9, drops: 4, wantPackets: 10, wantDrops: 5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKernel(t, Options{})
+			k.local[destination] = true
+			k.dump()
+			sa := k.add(in(1))
+			receive(sa, 10)
+			sa.Replay = 5
+			k.dump()
+			k.delete(sa)
+			after := *sa
+			after.Destination = destination
+			after.Packets, after.Bytes, after.Replay = c.packets, 100*c.packets, uint32(c.drops)
+			k.add(&after)
+			k.dump()
+			assert.EqualValues(t, c.wantPackets, k.sum())
+			drops := int64(0)
+			created := int64(0)
+			for _, one := range k.tunnels() {
+				drops += one.Replay
+				created += one.Traffic[Inbound].Created
+			}
+			assert.EqualValues(t, c.wantDrops, drops)
+			assert.EqualValues(t, 1, created)
+		})
+	}
+}
+
+// Of several that look alike, as Cilium's do, one has moved.
+func TestOneMoves(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.dump()
+	sa := k.add(out(1))
+	send(sa, 10)
+	k.dump()
+	k.delete(sa)
+	for _, address := range []string{"192.0.2.8", "192.0.2.9"} {
+		other := *sa
+		other.Destination = netip.MustParseAddr(address)
+		send(&other, 1)
+		k.add(&other)
+	}
+	k.dump()
+	assert.EqualValues(t, 10+1+11, k.sum())
+}
+
+// The end by a hard limit has no sequence numbers, so it does not tell that the
+// packets were received.
+func TestUnknownDirectionExpires(t *testing.T) {
+	k := listening(t)
+	k.local = nil
+	sa := k.add(out(1))
+	k.dump()
+	send(sa, 4)
+	event := *sa
+	event.OutSequence = 0
+	k.a.Expired(&event, k, k.now)
+	assert.Nil(t, k.tunnel().Traffic[Inbound])
+}
+
+// More ends during one dump than are remembered: it is as if it had failed.
+func TestEndsDuringADumpAreBounded(t *testing.T) {
+	k := listening(t)
+	sa := in(1)
+	sa.ReqID = 0
+	k.add(sa)
+	receive(sa, 5)
+	k.dump()
+	k.a.BeginDump(k.now, k, true)
+	for spi := range uint32(MaxAssociations) {
+		k.a.Deleted(in(spi+10), k, k.now)
+	}
+	assert.Len(t, k.a.ignored, MaxAssociations)
+	receive(sa, 2)
+	k.delete(sa)
+	assert.LessOrEqual(t, len(k.a.ignored), MaxAssociations)
+	k.a.Row(sa)
+	k.a.EndDump(k.now)
+	assert.Equal(t, [2]int64{7, -1}, k.both())
+	k.dump()
+	assert.Equal(t, [2]int64{7, -1}, k.both())
+	assert.Zero(t, k.tunnel().Traffic[Inbound].Associations)
+}
+
+// What was not known, and has counted when it is added, has moved here.
+func TestAddedWithCounters(t *testing.T) {
+	k := listening(t)
+	sa := in(1)
+	receive(sa, 20)
+	k.add(sa)
+	receive(sa, 3)
+	k.dump()
+	assert.Equal(t, [2]int64{3, -1}, k.both())
+	assert.Zero(t, k.tunnel().Traffic[Inbound].Created)
+}
+
+// One that was completed, and ended before a dump could show it, counts.
+func TestShortLife(t *testing.T) {
+	k := listening(t)
+	k.a.Updated(in(1), k)
+	sa := in(1)
+	receive(sa, 3)
+	sa.LastUsed = 77
+	k.a.Deleted(sa, k, k.now)
+	assert.Equal(t, [2]int64{3, -1}, k.both())
+	assert.EqualValues(t, 77, k.tunnel().Traffic[Inbound].LastUsed)
+}
+
+// Each of the figures tells that another association has the identity.
+func TestAnother(t *testing.T) {
+	before := in(1)
+	before.Figures, before.FirstUsed = xfrmnl.Figures{Bytes: 100, Packets: 2}, 1
+	for name, c := range map[string]struct {
+		change  func(*xfrmnl.SA)
+		created int64
+	}{
+		"the same":         {func(*xfrmnl.SA) {}, 1},
+		"fewer bytes":      {func(sa *xfrmnl.SA) { sa.Bytes-- }, 2},
+		"fewer packets":    {func(sa *xfrmnl.SA) { sa.Packets-- }, 2},
+		"first used later": {func(sa *xfrmnl.SA) { sa.FirstUsed++ }, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newKernel(t, Options{})
+			k.dump()
+			sa := *before
+			k.add(&sa)
+			k.dump()
+			c.change(&sa)
+			k.dump()
+			assert.Equal(t, c.created, k.tunnel().Traffic[Inbound].Created)
+		})
+	}
+}
+
+// Migrated there and back again, between dumps, without events.
+func TestMigrateBack(t *testing.T) {
+	k := listening(t)
+	k.local[moved] = true
+	sa := in(1)
+	k.add(sa)
+	receive(sa, 10)
+	k.dump()
+	for _, address := range []netip.Addr{moved, here, moved} {
+		delete(k.sas, sa.ID)
+		sa.Destination = address
+		receive(sa, 1)
+		k.sas[sa.ID] = sa
+		k.dump()
+	}
+	assert.EqualValues(t, 13, k.sum())
+}
+
+// What moved away left its identity to another association.
+func TestIdentityOfMovedIsUsedAgain(t *testing.T) {
+	k := listening(t)
+	sa := k.add(in(1))
+	k.dump()
+	k.delete(sa)
+	again := in(1)
+	again.Added++
+	k.add(again)
+	after := *sa
+	after.Destination = moved
+	k.sas[after.ID] = &after // its event was lost
+	k.dump()
+	assert.Len(t, k.a.associations, 2)
+}
+
+// An association that has both ends here numbers packets and receives them.
+func TestPacketsInbound(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.dump()
+	sa := in(1)
+	sa.Direction, sa.Packets, sa.OutSequence = xfrmnl.DirectionIn, 3, 5
+	k.add(sa)
+	k.dump()
+	assert.EqualValues(t, 3, k.tunnel().Traffic[Inbound].Packets)
 }

@@ -3,6 +3,8 @@
 package tunnel
 
 import (
+	"math"
+	"runtime"
 	"testing"
 	"time"
 
@@ -95,6 +97,10 @@ func TestTunnelLimit(t *testing.T) {
 	assert.EqualValues(t, 10, k.overflow().Traffic[Inbound].Packets)
 	tunnels, _ = k.a.Full()
 	assert.False(t, tunnels)
+	k.add(withReqID(7))
+	k.dump()
+	assert.Len(t, k.a.tunnels, 2)
+	assert.EqualValues(t, 1, k.overflow().Traffic[Inbound].Associations)
 }
 
 // overflow returns the tunnel that stands for the others, which is the last.
@@ -162,4 +168,73 @@ func TestAssociationLimit(t *testing.T) {
 	}
 	assert.Len(t, k.a.associations, MaxAssociations)
 	assert.LessOrEqual(t, len(k.a.ended), MaxAssociations)
+}
+
+// One dump shows more new associations than are remembered.
+func TestRowsAreBounded(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.dump()
+	k.a.BeginDump(k.now, k, false)
+	for spi := range uint32(MaxAssociations + 1) {
+		k.a.Row(in(spi))
+	}
+	assert.Len(t, k.a.fresh, MaxAssociations)
+	k.a.EndDump(k.now)
+	_, associations := k.a.Full()
+	assert.True(t, associations)
+}
+
+// More associations end between two dumps than are remembered.
+func TestEndsAreBounded(t *testing.T) {
+	k := listening(t)
+	for spi := range uint32(MaxAssociations + 1) {
+		k.a.Added(in(spi), k)
+		k.a.Deleted(in(spi), k, k.now)
+	}
+	assert.Len(t, k.a.ended, MaxAssociations)
+}
+
+// Figures are whatever a daemon has set. The sums stay at their largest value.
+func TestLargestSum(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.dump()
+	for spi := range uint32(3) {
+		sa := k.add(out(spi + 1))
+		sa.Bytes, sa.Packets, sa.OutSequence, sa.ESN = math.MaxUint64, math.MaxUint64, math.MaxUint64, true
+	}
+	k.dump()
+	got := k.tunnel().Traffic[Outbound]
+	assert.EqualValues(t, int64(math.MaxInt64), got.Bytes)
+	assert.EqualValues(t, int64(math.MaxInt64), got.Packets)
+}
+
+// What is held for each association, and for each that has ended.
+func TestMemory(t *testing.T) {
+	const associations = 10_000
+	k := newKernel(t, Options{})
+	for spi := range uint32(associations) {
+		sa := in(spi)
+		sa.ReqID = 1 + spi%50
+		k.add(sa)
+	}
+	before := memory()
+	k.dump()
+	k.dump()
+	held := memory() - before
+	assert.LessOrEqual(t, held/associations, uint64(300))
+	sas := k.sas
+	k.sas = nil
+	for range 3 {
+		k.dump()
+	}
+	assert.LessOrEqual(t, int64(memory()-before)/associations, int64(100), "only an empty map is left")
+	runtime.KeepAlive(k)
+	runtime.KeepAlive(sas)
+}
+
+func memory() uint64 {
+	var stats runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
 }

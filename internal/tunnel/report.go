@@ -35,7 +35,12 @@ func (t *Tunnel) clear(now time.Time) {
 	for _, traffic := range t.Traffic {
 		if traffic != nil {
 			traffic.Associations, traffic.newest = 0, nil
+			// The clock may have been set back.
+			traffic.LastUsed = min(traffic.LastUsed, uint64(now.Unix()))
 		}
+	}
+	if t.isKnown() {
+		t.Traffic[Unknown] = nil // report makes it if it is still needed
 	}
 	if t.Start.After(now) {
 		t.Start = now // the clock was set back
@@ -46,6 +51,10 @@ func (t *Tunnel) clear(now time.Time) {
 // tunnel.
 func (a *association) report() {
 	traffic := a.tunnel.Traffic[a.direction]
+	if traffic == nil {
+		traffic = &Traffic{}
+		a.tunnel.Traffic[a.direction] = traffic
+	}
 	traffic.Associations++
 	if traffic.newest == nil || a.added > traffic.newest.added {
 		traffic.newest = a
@@ -61,9 +70,6 @@ func (t *Tunnel) reportNewest(now time.Time) {
 			traffic.Age = traffic.newest.age(now)
 			traffic.Lifetime, traffic.HasLifetime = traffic.newest.lifetime(now)
 		}
-	}
-	if unknown := t.Traffic[Unknown]; unknown != nil && unknown.Associations == 0 && t.isKnown() {
-		t.Traffic[Unknown] = nil
 	}
 }
 

@@ -3,6 +3,7 @@
 package tunnel
 
 import (
+	"container/list"
 	"net/netip"
 	"time"
 
@@ -53,9 +54,11 @@ type Tunnel struct {
 	Sequence    float64
 	HasSequence bool
 
-	// emptySince is when the last association ended; zero while there is one.
-	emptySince time.Time
+	// living is how many associations are remembered. If there are none, emptySince
+	// is when the last one ended, and empty is the place among such tunnels.
 	living     int
+	emptySince time.Time
+	empty      *list.Element
 }
 
 // Traffic is what the associations of one direction have counted.

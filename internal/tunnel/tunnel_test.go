@@ -44,10 +44,14 @@ func (k *kernel) IsLocal(address netip.Addr) bool { k.asked++; return k.local[ad
 
 func (k *kernel) InterfaceOf(key Key) string {
 	k.asked++
-	if key.IfID == 42 {
+	switch {
+	case key.IfID == 42:
 		return "ipsec0"
+	case key.Mark == 1:
+		return "vti0"
+	default:
+		return ""
 	}
-	return ""
 }
 
 // in is an inbound association.
@@ -101,7 +105,7 @@ func (k *kernel) dump() {
 	for _, sa := range k.sas {
 		k.a.Row(sa)
 	}
-	k.a.EndDump(k.now)
+	k.a.EndDump(k.now.Add(time.Millisecond))
 }
 
 func (k *kernel) tunnels() []Tunnel {
@@ -234,6 +238,7 @@ func TestKey(t *testing.T) {
 			for _, one := range all {
 				assert.EqualValues(t, 1, one.Traffic[Inbound].Packets)
 				assert.Equal(t, one.IfID == 42, one.Interface == "ipsec0")
+				assert.Equal(t, one.Mark == 1, one.Interface == "vti0")
 			}
 		})
 	}
@@ -387,11 +392,30 @@ func (k *kernel) sum() (packets int64) {
 	return packets
 }
 
+// One that moves while a dump is under way is in neither place.
+func TestMoveDuringADump(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.dump()
+	sa := k.add(out(1))
+	send(sa, 20)
+	k.dump()
+	delete(k.sas, sa.ID)
+	k.dump()
+	sa.Destination = netip.MustParseAddr("192.0.2.9")
+	send(sa, 3)
+	k.sas[sa.ID] = sa
+	k.dump()
+	assert.EqualValues(t, 23, k.sum())
+}
+
 // Only an association that has a reqid, and keeps the time when it was added, has
 // moved.
 func TestNotMoved(t *testing.T) {
 	for name, change := range map[string]func(before, after *xfrmnl.SA){
-		"no reqid":   func(before, after *xfrmnl.SA) { before.ReqID, after.ReqID = 0, 0 },
+		"no reqid": func(before, after *xfrmnl.SA) {
+			before.ReqID, after.ReqID = 0, 0
+			after.Destination = netip.MustParseAddr("192.0.2.9")
+		},
 		"later":      func(_, after *xfrmnl.SA) { after.Added++ },
 		"other SPI":  func(_, after *xfrmnl.SA) { after.SPI++ },
 		"long after": func(_, _ *xfrmnl.SA) {},
