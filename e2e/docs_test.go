@@ -34,7 +34,7 @@ func TestShippedConfigurations(t *testing.T) {
 	require.NoError(t, err)
 	var alone, overlays []string
 	for _, file := range files {
-		if strings.HasPrefix(filepath.Base(file), "to-") {
+		if isOverlay(filepath.Base(file)) {
 			overlays = append(overlays, file)
 		} else {
 			alone = append(alone, file)
@@ -47,6 +47,7 @@ func TestShippedConfigurations(t *testing.T) {
 			validate(t, file)
 			for _, overlay := range overlays {
 				validate(t, file, overlay)
+				validate(t, file, shipped("tunnels.yaml"), overlay)
 			}
 		})
 	}
@@ -88,6 +89,8 @@ func TestDocumentedConfigurations(t *testing.T) {
 				case "prometheus":
 					requireRoot(t)
 					newPrometheus(t, newNamespace(t), text, "--web.enable-otlp-receiver")
+				case "rules":
+					checkRules(t, text)
 				case "ocb", "kubernetes", "kustomization":
 				default:
 					assert.Fail(t, "a block of an unknown kind", kind)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -64,10 +65,15 @@ func build(t *testing.T, path string) (m manifests) {
 
 // Every way to deploy has exactly the rights that it needs.
 func TestKubernetesManifests(t *testing.T) {
-	for _, folder := range []string{"base", "overlays/host", "overlays/processes", "overlays/named", "overlays/names", "overlays/gateway"} {
+	for _, folder := range []string{"base", "overlays/host", "overlays/processes", "overlays/named", "overlays/names", "overlays/gateway", "overlays/tunnels", "overlays/tunnels-pods"} {
 		t.Run(folder, func(t *testing.T) {
 			m := kustomize(t, folder)
-			named, names, gateway := folder == "overlays/named", folder == "overlays/names", folder == "overlays/gateway"
+			names, gateway, tunnels := folder == "overlays/names", folder == "overlays/gateway", folder == "overlays/tunnels"
+			capabilities := map[string][]corev1.Capability{
+				"overlays/named":        {"SYS_ADMIN"},
+				"overlays/tunnels":      {"NET_ADMIN"},
+				"overlays/tunnels-pods": {"NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE"},
+			}[folder]
 
 			assert.Equal(t, "xfrm", m.namespace.Name)
 			assert.Equal(t, "xfrm", m.account.Namespace)
@@ -80,7 +86,8 @@ func TestKubernetesManifests(t *testing.T) {
 			pod := template.Spec
 			assert.Equal(t, m.account.Name, pod.ServiceAccountName)
 			assert.Equal(t, names, *pod.AutomountServiceAccountToken, "a token only where it is used")
-			assert.False(t, pod.HostNetwork || pod.HostPID || pod.HostIPC, "no namespace of the node's")
+			assert.False(t, pod.HostPID || pod.HostIPC, "no namespace of the node's")
+			assert.Equal(t, tunnels, pod.HostNetwork, "the network only where it saves other rights")
 			assert.Equal(t, corev1.SeccompProfileTypeRuntimeDefault, pod.SecurityContext.SeccompProfile.Type)
 			assert.Contains(t, pod.Tolerations, corev1.Toleration{Operator: corev1.TolerationOpExists}, "on every node")
 			assert.Empty(t, pod.NodeSelector)
@@ -105,29 +112,38 @@ func TestKubernetesManifests(t *testing.T) {
 			assert.False(t, *security.AllowPrivilegeEscalation)
 			assert.True(t, *security.ReadOnlyRootFilesystem)
 			assert.Equal(t, []corev1.Capability{"ALL"}, security.Capabilities.Drop)
-			if named {
-				assert.Equal(t, []corev1.Capability{"SYS_ADMIN"}, security.Capabilities.Add)
+			assert.Equal(t, capabilities, security.Capabilities.Add)
+			if capabilities != nil {
 				assert.Zero(t, *pod.SecurityContext.RunAsUser)
 				assert.Nil(t, pod.SecurityContext.RunAsNonRoot)
 			} else {
-				assert.Empty(t, security.Capabilities.Add)
 				assert.NotZero(t, *pod.SecurityContext.RunAsUser)
 				assert.True(t, *pod.SecurityContext.RunAsNonRoot)
 			}
 
-			mounts := map[bool]int{false: 1, true: 2}[names]
-			if gateway {
+			mounts := 1
+			switch {
+			case names:
+				mounts = 2
+			case gateway:
 				mounts = 3
 				assert.Equal(t, *pod.SecurityContext.RunAsGroup, *pod.SecurityContext.FSGroup, "writes the queue, reads the key")
+			case tunnels:
+				mounts = 0
 			}
 			require.Len(t, container.VolumeMounts, mounts)
-			mount := container.VolumeMounts[0]
-			assert.True(t, mount.ReadOnly)
-			assert.Equal(t, "/hostfs", mount.MountPath)
-			assert.Equal(t, corev1.MountPropagationHostToContainer, *mount.MountPropagation, "later mounts are seen")
 			require.Len(t, pod.Volumes, mounts)
-			assert.Equal(t, mount.Name, pod.Volumes[0].Name)
-			assert.Equal(t, "/", pod.Volumes[0].HostPath.Path)
+			if mounts > 0 {
+				mount := container.VolumeMounts[0]
+				assert.True(t, mount.ReadOnly)
+				assert.Equal(t, "/hostfs", mount.MountPath)
+				assert.Equal(t, corev1.MountPropagationHostToContainer, *mount.MountPropagation, "later mounts are seen")
+				assert.Equal(t, mount.Name, pod.Volumes[0].Name)
+				assert.Equal(t, "/", pod.Volumes[0].HostPath.Path)
+			}
+			// AppArmor forbids by default what CAP_SYS_PTRACE allows.
+			profile := pod.SecurityContext.AppArmorProfile
+			assert.Equal(t, slices.Contains(capabilities, "SYS_PTRACE"), profile != nil && profile.Type == corev1.AppArmorProfileTypeUnconfined)
 
 			ports := map[string]int32{}
 			for _, port := range container.Ports {
@@ -234,6 +250,13 @@ func podCgroup(t *testing.T, uid string) (procs string) {
 	return filepath.Join(newCgroup(t, "xfrm-e2e-kubepods-pod"+strings.ReplaceAll(uid, "-", "_")+".slice"), "cgroup.procs")
 }
 
+// nodeWithPod runs a command beside a pod, on a node of its own with a PID 1 whose namespaces
+// may be entered. That of this machine can belong to another user namespace.
+const nodeWithPod = `mount -t proc proc /proc
+nsenter --net=/run/netns/$1 sleep 600 >/dev/null 2>&1 & echo $! >$2
+shift 2
+"$@" & wait`
+
 // The collector, with the arguments, the environment and the rights that each way
 // to deploy gives it, shows what that way is for. This machine is the node.
 func TestKubernetesModes(t *testing.T) {
@@ -260,10 +283,15 @@ func TestKubernetesModes(t *testing.T) {
 	for folder, want := range map[string]struct {
 		has, lacks []string
 		zeros      bool
+		// policies are the namespaces whose policies are counted, as far as this test
+		// knows their number.
+		policies []string
 	}{
-		"host":      {lacks: []string{inPod, inSite, inNamedPod}, zeros: true},
-		"processes": {has: []string{inPod}, lacks: []string{inSite, inNamedPod}},
-		"named":     {has: []string{inPod, inSite}, lacks: []string{inNamedPod}},
+		"host":         {lacks: []string{inPod, inSite, inNamedPod}, zeros: true},
+		"processes":    {has: []string{inPod}, lacks: []string{inSite, inNamedPod}},
+		"named":        {has: []string{inPod, inSite}, lacks: []string{inNamedPod}},
+		"tunnels":      {lacks: []string{inPod, inSite, inNamedPod}, zeros: true, policies: []string{""}},
+		"tunnels-pods": {has: []string{inPod}, lacks: []string{inSite, inNamedPod}, policies: []string{"", "k8s_pod_uid=" + uid + " "}},
 	} {
 		t.Run(folder, func(t *testing.T) {
 			spec := kustomize(t, filepath.Join("overlays", folder)).daemonSet.Spec.Template.Spec
@@ -284,7 +312,13 @@ func TestKubernetesModes(t *testing.T) {
 				}
 				command = append(command, arg)
 			}
-			cmd := own.command(append(command, "--config", "yaml:receivers::xfrm::initial_delay: 0s")...)
+			command = append(command, "--config", "yaml:receivers::xfrm::initial_delay: 0s")
+			if folder == "tunnels-pods" {
+				command = append([]string{
+					"unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", nodeWithPod, "sh", pod.name, cgroup,
+				}, command...)
+			}
+			cmd := own.command(command...)
 			cmd.Env = append(os.Environ(), "ROOT_PATH=/", "HOST_NAME=node-1")
 			for _, variable := range container.Env {
 				if variable.ValueFrom == nil {
@@ -314,11 +348,22 @@ func TestKubernetesModes(t *testing.T) {
 				assert.Equal(t, len(readStat(t)), node, "all of the node's counters")
 				assert.Len(t, got, node, "and no others")
 			}
+			if policies := parsePolicies(t, own.serves(c, "xfrm_netns_count"), namespaceLabels...); want.policies == nil {
+				assert.Empty(t, policies)
+			} else {
+				for _, of := range want.policies {
+					hasPolicies(t, policies, of, 0, 1, 0)
+				}
+			}
 			health, err := own.client().Get("http://127.0.0.1:13133/")
 			require.NoError(t, err)
 			require.NoError(t, health.Body.Close())
 			assert.Equal(t, http.StatusOK, health.StatusCode)
-			c.interrupt()
+			if folder == "tunnels-pods" {
+				c.kill() // a signal would reach unshare alone
+			} else {
+				c.interrupt()
+			}
 			assert.NotContains(t, c.output.String(), "\twarn\t", "nothing to complain about")
 			assert.NotContains(t, c.output.String(), "\terror\t")
 		})

@@ -42,12 +42,14 @@ receivers:
 // but those named.
 func unprivileged(capabilities ...string) []string {
 	args := []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--no-new-privs"}
-	bounding := "-all"
+	set := ""
 	for _, c := range capabilities {
-		bounding += ",+" + c
-		args = append(args, "--inh-caps=+"+c, "--ambient-caps=+"+c)
+		set += ",+" + c
 	}
-	return append(args, "--bounding-set="+bounding)
+	if set != "" {
+		args = append(args, "--inh-caps="+set[1:], "--ambient-caps="+set[1:])
+	}
+	return append(args, "--bounding-set=-all"+set)
 }
 
 // public writes a file that nobody can read.

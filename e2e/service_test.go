@@ -89,8 +89,7 @@ func newService(t *testing.T, ns *namespace, etc map[string]string, dropIns ...s
 	s := &service{process: run(t, cmd)}
 	t.Cleanup(func() {
 		if t.Failed() {
-			log, err := os.ReadFile(filepath.Join("/proc", s.init(), "root/run/otelcol-xfrm.log"))
-			t.Logf("%s\n%s %v", s.systemctl("show", "otelcol-xfrm", "--property=Result,ExecMainStatus"), log, err)
+			t.Logf("%s\n%s", s.systemctl("show", "otelcol-xfrm", "--property=Result,ExecMainStatus"), s.log())
 		}
 	})
 	eventually(t, "the service starts", func() bool {
@@ -125,6 +124,14 @@ func (s *service) systemctl(args ...string) string {
 	}, args...)...).CombinedOutput()
 	require.NoError(s.t, err, "systemctl %v: %s", args, out)
 	return strings.TrimSpace(string(out))
+}
+
+// log is what the collector has logged.
+func (s *service) log() string {
+	s.t.Helper()
+	log, err := os.ReadFile(filepath.Join("/proc", s.init(), "root/run/otelcol-xfrm.log"))
+	require.NoError(s.t, err)
+	return string(log)
 }
 
 // status is a field of the collector's /proc/PID/status.
@@ -189,7 +196,55 @@ func TestService(t *testing.T) {
 		sandboxed(t, s, "0000000000200000") // CAP_SYS_ADMIN
 	})
 
-	toGateway := func(t *testing.T, dropIn string) *service {
+	// Each drop-in adds its own, whichever comes first.
+	for name, dropIns := range map[string][]string{
+		"tunnels and named namespaces": {"tunnels.conf", "named-namespaces.conf"},
+		"named namespaces and tunnels": {"named-namespaces.conf", "tunnels.conf"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			here, site := newNamespace(t), newNamespace(t)
+			addPolicies(here, 1, 2, 3)
+			addPolicies(site, 4, 5, 6)
+			s := newService(t, here, map[string]string{"config.yaml": readShipped(t, "gateway.yaml")}, dropIns...)
+			got := parsePolicies(t, here.serves(s.process, policyCount), "netns_name")
+			hasPolicies(t, got, "", 1, 2, 3)
+			hasPolicies(t, got, "netns_name="+site.name+" ", 4, 5, 6)
+			sandboxed(t, s, "0000000000201000") // CAP_SYS_ADMIN, CAP_NET_ADMIN
+		})
+	}
+
+	t.Run("tunnels", func(t *testing.T) {
+		here := newNamespace(t)
+		addPolicies(here, 1, 2, 3)
+		s := newService(t, here, map[string]string{"config.yaml": readShipped(t, "host.yaml")}, "tunnels.conf")
+		hasPolicies(t, parsePolicies(t, here.serves(s.process, policyCount)), "", 1, 2, 3)
+		sandboxed(t, s, "0000000000001000") // CAP_NET_ADMIN
+	})
+
+	t.Run("tunnels of processes", func(t *testing.T) {
+		here, site := newNamespace(t), newNamespace(t)
+		addPolicies(site, 4, 5, 6)
+		s := newService(t, here, map[string]string{"config.yaml": readShipped(t, "processes.yaml")},
+			"tunnels.conf", "tunnels-processes.conf")
+		hasPolicies(t, parsePolicies(t, here.serves(s.process, policyCount)), "", 0, 0, 0)
+		// It ends with the service's systemd.
+		run(t, exec.Command("sh", "-c", fmt.Sprintf("exec nsenter --target %s --pid --net=/run/netns/%s sleep 600 >/dev/null 2>&1", s.init(), site.name)))
+		s.systemctl("reload", "otelcol-xfrm")
+		var got map[string]int64
+		eventually(t, "the process is found", func() bool {
+			got = parsePolicies(t, here.serves(s.process, policyCount), "systemd_unit_name", "process_pid")
+			return len(got) == 12
+		})
+		for key := range got {
+			if namespace, _, ok := strings.Cut(key, " "); ok {
+				hasPolicies(t, got, namespace+" ", 4, 5, 6)
+			}
+		}
+		sandboxed(t, s, "0000000000281000") // CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_NET_ADMIN
+		assert.NotContains(t, s.log(), "\terror\t")
+	})
+
+	toGateway := func(t *testing.T, capabilities string, dropIns ...string) *service {
 		t.Helper()
 		here, _ := pair(t)
 		etc := map[string]string{"config.yaml": readShipped(t, "host.yaml"), "environment": "GATEWAY=" + thereAddress + ":4317\n"}
@@ -199,19 +254,30 @@ func TestService(t *testing.T) {
 			require.NoError(t, err)
 			etc[map[string]string{"TLS_CA": "tls/ca.crt", "TLS_CERT": "tls/host.crt", "TLS_KEY": "tls/host.key"}[name]] = string(content)
 		}
-		s := newService(t, here, etc, dropIn)
+		s := newService(t, here, etc, dropIns...)
 		eventually(t, "the queue is on the disk", func() bool { return s.exists("/var/lib/otelcol-xfrm/exporter_otlp_grpc__metrics") })
-		sandboxed(t, s, "0000000000000000")
+		sandboxed(t, s, capabilities)
 		return s
 	}
 
 	t.Run("to a gateway", func(t *testing.T) {
-		s := toGateway(t, "to-gateway.conf")
+		s := toGateway(t, "0000000000000000", "to-gateway.conf")
 		assert.True(t, s.exists("/run/credentials/otelcol-xfrm.service/host.key"))
 	})
 
 	t.Run("to a gateway without credentials", func(t *testing.T) {
-		s := toGateway(t, "to-gateway-group.conf")
+		s := toGateway(t, "0000000000000000", "to-gateway-group.conf")
 		assert.False(t, s.exists("/run/credentials/otelcol-xfrm.service"))
+	})
+
+	t.Run("tunnels to a gateway", func(t *testing.T) {
+		s := toGateway(t, "0000000000001000", "to-gateway.conf", "tunnels.conf")
+		cmdline, err := os.ReadFile(filepath.Join("/proc", s.pid, "cmdline"))
+		require.NoError(t, err)
+		assert.Equal(t, []string{
+			"/usr/bin/otelcol-xfrm", "--config", "/etc/otelcol-xfrm/config.yaml",
+			"--config", "/usr/share/otelcol-xfrm/config/to-gateway.yaml",
+			"--config", "/usr/share/otelcol-xfrm/config/tunnels.yaml",
+		}, strings.Split(strings.TrimSuffix(string(cmdline), "\x00"), "\x00"))
 	})
 }

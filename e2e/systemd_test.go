@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +17,8 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/internal/need"
 )
 
-// systemdRoot is a root file system with the unit installed, and the drop-ins.
+// systemdRoot is a root file system with the unit installed, and the drop-ins, which
+// apply in this order.
 func systemdRoot(t *testing.T, dropIns ...string) string {
 	t.Helper()
 	need.Tool(t, "systemd-analyze", "systemd")
@@ -29,8 +31,8 @@ func systemdRoot(t *testing.T, dropIns ...string) string {
 		require.NoError(t, os.WriteFile(to, content, 0o600))
 	}
 	install("otelcol-xfrm.service", "etc/systemd/system/otelcol-xfrm.service")
-	for _, dropIn := range dropIns {
-		install(dropIn, "etc/systemd/system/otelcol-xfrm.service.d/"+dropIn)
+	for i, dropIn := range dropIns {
+		install(dropIn, fmt.Sprintf("etc/systemd/system/otelcol-xfrm.service.d/%d-%s", i, dropIn))
 	}
 	for _, file := range []string{"usr/bin/otelcol-xfrm", "bin/kill"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(root, filepath.Dir(file)), 0o755))
@@ -58,6 +60,8 @@ func TestSystemdUnit(t *testing.T) {
 		"with the drop-in for named namespaces": {[]string{"named-namespaces.conf"}, 22},
 		"with the drop-in for a gateway":        {[]string{"to-gateway.conf"}, 18},
 		"with the one for older versions":       {[]string{"to-gateway-group.conf"}, 18},
+		"with the drop-in for tunnels":          {[]string{"tunnels.conf"}, 21},
+		"with both for tunnels":                 {[]string{"tunnels.conf", "tunnels-processes.conf"}, 27},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := systemdRoot(t, test.dropIns...)

@@ -53,7 +53,9 @@ func shippedFiles(t *testing.T) (files []shippedFile) {
 	return files
 }
 
-func isOverlay(name string) bool { return strings.HasPrefix(name, "to-") }
+func isOverlay(name string) bool { return isSender(name) || name == "tunnels.yaml" }
+
+func isSender(name string) bool { return strings.HasPrefix(name, "to-") }
 
 // walk calls f with everything in a tree that is no map and no list.
 func walk(tree any, path string, f func(path string, value any)) {
@@ -139,7 +141,7 @@ func TestShippedVariablesUnset(t *testing.T) {
 						}
 					}
 				}
-				if isOverlay(file.name) {
+				if isSender(file.name) {
 					_, err := decoded(t, file.args, environment)
 					assert.ErrorContains(t, err, "the environment variable HOST_NAME must be set and not empty")
 					environment = append(environment, "HOST_NAME=gw1")

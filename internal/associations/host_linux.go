@@ -85,8 +85,12 @@ func (h *Host) open() bool {
 	if h.conn != nil {
 		return true
 	}
+	var fd int
+	if fd, h.err = Open(h.sockets, unix.NETLINK_ROUTE); h.err != nil {
+		return false
+	}
 	// A buffer of its own: a message of NETLINK_XFRM is being read.
-	h.conn, h.err = Open(h.sockets, unix.NETLINK_ROUTE, netlink.NewBuffer())
+	h.conn, h.err = netlink.NewConn(fd, netlink.NewBuffer())
 	return h.err == nil
 }
 

@@ -33,7 +33,11 @@ type listener struct {
 
 // newListener starts to listen. It opens all sockets now.
 func newListener(tunnels *tunnel.Accumulator, sockets netns.Sockets) (*listener, error) {
-	conn, err := Open(sockets, unix.NETLINK_XFRM, netlink.NewBuffer())
+	fd, err := Open(sockets, unix.NETLINK_XFRM)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := netlink.NewListener(fd, netlink.NewBuffer())
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,11 @@ func NewReader(options Options) *Reader {
 func (r *Reader) Read(ctx context.Context, ns *netns.Namespace, sockets netns.Sockets) (*Namespace, []error) {
 	n := r.of(ns)
 	n.Counted, n.Dumped = false, false
-	conn, err := Open(sockets, unix.NETLINK_XFRM, r.buffer)
+	fd, err := Open(sockets, unix.NETLINK_XFRM)
+	if err != nil {
+		return n, []error{err}
+	}
+	conn, err := netlink.NewConn(fd, r.buffer)
 	if err != nil {
 		return n, []error{err}
 	}
@@ -100,15 +104,12 @@ func (r *Reader) readTunnels(ctx context.Context, n *Namespace, isMain bool, con
 
 // Open opens a netlink socket in a namespace. The error is ErrNoXfrmUser, or that
 // of sockets.
-func Open(sockets netns.Sockets, protocol int, buffer *netlink.Buffer) (*netlink.Conn, error) {
+func Open(sockets netns.Sockets, protocol int) (int, error) {
 	fd, err := sockets.OpenSocket(protocol)
 	if errors.Is(err, netns.ErrNoProtocol) && protocol == unix.NETLINK_XFRM {
-		return nil, ErrNoXfrmUser
+		err = ErrNoXfrmUser
 	}
-	if err != nil {
-		return nil, err
-	}
-	return netlink.NewConn(fd, buffer)
+	return fd, err
 }
 
 // listen listens to the events of the main namespace, unless it already does.

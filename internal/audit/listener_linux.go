@@ -45,7 +45,7 @@ func listen(sockets netns.Sockets, messageType uint16, groups ...int) (*Listener
 		_ = unix.Close(fd)
 		return nil, err
 	}
-	conn, err := netlink.NewConn(fd, netlink.NewBuffer())
+	conn, err := netlink.NewListener(fd, netlink.NewBuffer())
 	if err != nil {
 		return nil, err
 	}

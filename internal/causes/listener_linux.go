@@ -30,7 +30,11 @@ type Listener struct {
 // Listen starts to receive. The error is associations.ErrNotPermitted or
 // associations.ErrNoXfrmUser, or names the system call.
 func Listen(sockets netns.Sockets, wants Wants) (*Listener, error) {
-	conn, err := associations.Open(sockets, unix.NETLINK_XFRM, netlink.NewBuffer())
+	fd, err := associations.Open(sockets, unix.NETLINK_XFRM)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := netlink.NewListener(fd, netlink.NewBuffer())
 	if err != nil {
 		return nil, err
 	}

@@ -35,13 +35,19 @@ type Conn struct {
 	sequence uint32
 }
 
-// NewConn takes over a netlink socket. The Conn closes it.
-func NewConn(fd int, buffer *Buffer) (*Conn, error) {
+// NewListener takes over a netlink socket for events. The Conn closes it.
+func NewListener(fd int, buffer *Buffer) (*Conn, error) {
 	// Wait uses the runtime's poller, which needs this.
 	if err := unix.SetNonblock(fd, true); err != nil {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("fcntl(O_NONBLOCK): %w", err)
 	}
+	return NewConn(fd, buffer)
+}
+
+// NewConn takes over a netlink socket for requests: Wait cannot be called. To be
+// polled would be most of what a short-lived socket costs. The Conn closes it.
+func NewConn(fd int, buffer *Buffer) (*Conn, error) {
 	file := os.NewFile(uintptr(fd), "netlink")
 	raw, err := file.SyscallConn()
 	if err != nil {

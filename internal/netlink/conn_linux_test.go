@@ -39,7 +39,7 @@ func newConn(t *testing.T) *Conn {
 
 func newConnWith(t *testing.T, buffer *Buffer) *Conn {
 	t.Helper()
-	c, err := NewConn(netlinktest.Socket(t, unix.NETLINK_XFRM), buffer)
+	c, err := NewListener(netlinktest.Socket(t, unix.NETLINK_XFRM), buffer)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
@@ -299,8 +299,8 @@ func TestSeveralConnsShareABuffer(t *testing.T) {
 	}
 }
 
-func TestNewConnClosesWhatIsNoSocket(t *testing.T) {
-	_, err := NewConn(-1, NewBuffer())
+func TestNewListenerClosesWhatIsNoSocket(t *testing.T) {
+	_, err := NewListener(-1, NewBuffer())
 	require.ErrorIs(t, err, unix.EBADF)
 }
 

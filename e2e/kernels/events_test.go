@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package kernels
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/events"
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/report"
+)
+
+// What the kernel tells becomes records that name cause, peer and SPI, and stand for
+// as many packets as the kernel counted.
+func TestEvents(t *testing.T) {
+	requireTools(t)
+	cache := openCache(t)
+	releases, err := cache.Releases("6.12", "6.1")
+	require.NoError(t, err)
+	if !thorough() {
+		releases = releases[:1]
+	}
+	slices.Sort(releases)
+	cells := map[string]string{}
+	for _, release := range releases {
+		t.Run(release, func(t *testing.T) {
+			g := newGuest(t, cache, release)
+			g.modules()
+			done := map[string]*report.EventStep{}
+			for _, line := range g.run("events", 10*time.Minute) {
+				if line.Event != nil {
+					done[line.Event.Name] = line.Event
+				}
+			}
+			for _, step := range events.Steps() {
+				cell := "**failed**"
+				t.Run(step.Name, func(t *testing.T) { cell = requireEvents(t, done[step.Name], step) })
+				cells[step.Name] += " | " + cell
+			}
+		})
+	}
+	var rows strings.Builder
+	for _, step := range events.Steps() {
+		fmt.Fprintf(&rows, "| %s%s |\n", step.Name, cells[step.Name])
+	}
+	verification(t, os.O_APPEND, "\n### Events\n\n"+
+		"Audit is on. The number is how many packets the records of drops stand for, which is the rise of the kernel's\n"+
+		"counter, or how many other records there are.\n\n"+
+		"| what was done | "+strings.Join(releases, " | ")+" |\n|---"+strings.Repeat("|---", len(releases))+"|\n"+rows.String())
+}
+
+// requireEvents compares the records of a step with what was done.
+func requireEvents(t *testing.T, got *report.EventStep, step events.Step) string {
+	t.Helper()
+	require.NotNil(t, got, "the guest did not run it")
+	require.Empty(t, got.Error, got.Log)
+	total := 0
+	for _, expected := range step.Expect {
+		count := 0
+		for _, r := range got.Records {
+			if !expected.Matches(r) {
+				continue
+			}
+			n := 1
+			if r.Event == "xfrm.packet.dropped" {
+				n, _ = strconv.Atoi(r.Attributes["xfrm.event.count"])
+			}
+			count += n
+			assert.Equal(t, expected.Severity, r.Severity, r.Body)
+			assert.Contains(t, r.Body, expected.Body)
+		}
+		assert.Equal(t, expected.Count, count, "%s %v", expected.Event, expected.Attributes)
+		total += count
+	}
+	for _, r := range got.Records {
+		assert.NotContains(t, step.None, r.Event, r.Body)
+		assert.NotEqual(t, "xfrm.events.lost", r.Event, r.Body)
+	}
+	if t.Failed() {
+		for _, r := range got.Records {
+			t.Logf("%s %s %v: %s", r.Severity, r.Event, r.Attributes, r.Body)
+		}
+		t.Log("kernel:", got.Kernel, "collector:", got.Log)
+		return "**failed**"
+	}
+	return strconv.Itoa(total)
+}
