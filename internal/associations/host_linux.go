@@ -25,7 +25,7 @@ type Host struct {
 
 	addresses  map[netip.Addr]bool
 	interfaces []rtnetlink.Interface
-	// err is why something is not known.
+	// err is why something is not known, the first such error.
 	err error
 }
 
@@ -34,7 +34,9 @@ func (h *Host) IsLocal(address netip.Addr) bool {
 	if !h.askedAddresses {
 		h.askedAddresses = true
 		if h.open() {
-			h.addresses, h.err = rtnetlink.Addresses(h.ctx, h.conn)
+			var err error
+			h.addresses, err = rtnetlink.Addresses(h.ctx, h.conn)
+			h.note(err)
 		}
 	}
 	return h.addresses[address]
@@ -45,7 +47,9 @@ func (h *Host) InterfaceOf(key tunnel.Key) string {
 	if !h.askedInterfaces {
 		h.askedInterfaces = true
 		if h.open() {
-			h.interfaces, h.err = rtnetlink.IPsecInterfaces(h.ctx, h.conn)
+			var err error
+			h.interfaces, err = rtnetlink.IPsecInterfaces(h.ctx, h.conn)
+			h.note(err)
 		}
 	}
 	for i := range h.interfaces {
@@ -85,13 +89,19 @@ func (h *Host) open() bool {
 	if h.conn != nil {
 		return true
 	}
-	var fd int
-	if fd, h.err = Open(h.sockets, unix.NETLINK_ROUTE); h.err != nil {
-		return false
+	fd, err := Open(h.sockets, unix.NETLINK_ROUTE)
+	if err == nil {
+		// A buffer of its own: a message of NETLINK_XFRM is being read.
+		h.conn, err = netlink.NewConn(fd, netlink.NewBuffer())
 	}
-	// A buffer of its own: a message of NETLINK_XFRM is being read.
-	h.conn, h.err = netlink.NewConn(fd, netlink.NewBuffer())
-	return h.err == nil
+	h.note(err)
+	return err == nil
+}
+
+func (h *Host) note(err error) {
+	if h.err == nil {
+		h.err = err
+	}
 }
 
 // Again lets the next question ask the kernel.

@@ -4,7 +4,6 @@ package causes
 
 import (
 	"context"
-	"errors"
 
 	"golang.org/x/sys/unix"
 
@@ -42,9 +41,12 @@ func Listen(sockets netns.Sockets, wants Wants) (*Listener, error) {
 		conn: conn, wants: wants, host: associations.NewHost(context.Background(), sockets),
 		acquires: make(acquires), mappings: make(mappings),
 	}
-	if err := errors.Join(conn.Join(wants.groups()...), l.host.Open()); err != nil {
+	if err = associations.Explain(conn.Join(wants.groups()...)); err == nil {
+		err = l.host.Open()
+	}
+	if err != nil {
 		l.Close()
-		return nil, associations.Explain(err)
+		return nil, err
 	}
 	return l, nil
 }

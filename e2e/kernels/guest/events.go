@@ -50,6 +50,10 @@ func runEvents() error {
 	if err := lab.EnableAudit(); err != nil {
 		return err
 	}
+	audit, err := lab.ListenToAudit()
+	if err != nil {
+		return err
+	}
 	c := &collector{name: "events", side: l.Here}
 	if err := os.WriteFile(workDir+"/events.yaml", fmt.Appendf(nil, eventsConfig, c.file()), 0o600); err != nil {
 		return err
@@ -64,7 +68,7 @@ func runEvents() error {
 		return err
 	}
 	settle := func() { time.Sleep(settleFor) }
-	world := &events.World{Lab: l, Search: c.search, Settle: settle}
+	world := &events.World{Lab: l, Search: c.search, Settle: settle, Audit: audit.IPsec}
 	for _, step := range events.Steps() {
 		settle()
 		if _, err := c.records(); err != nil {
