@@ -13,6 +13,7 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/events"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/lab"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/report"
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/tunnel"
 )
 
 const eventsConfig = `
@@ -42,9 +43,12 @@ const settleFor = 2 * time.Second
 
 // runEvents makes the kernel tell what happens, and reports what the collector
 // records.
-func runEvents() error {
+func runEvents(steps []events.Step) error {
 	l, err := lab.New()
 	if err != nil {
+		return err
+	}
+	if err := tunnel.Prepare(l); err != nil {
 		return err
 	}
 	if err := lab.EnableAudit(); err != nil {
@@ -69,7 +73,7 @@ func runEvents() error {
 	}
 	settle := func() { time.Sleep(settleFor) }
 	world := &events.World{Lab: l, Search: c.search, Settle: settle, Audit: audit.IPsec}
-	for _, step := range events.Steps() {
+	for _, step := range steps {
 		settle()
 		if _, err := c.records(); err != nil {
 			return err

@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -44,7 +45,7 @@ func (a *Audit) IPsec() (count int) {
 	for {
 		n, _, err := unix.Recvfrom(a.fd, buffer, 0)
 		switch {
-		case err == unix.ENOBUFS: //nolint:errorlint // what it lost is said by what is missing
+		case errors.Is(err, unix.ENOBUFS): // what it lost is said by what is missing
 		case err != nil:
 			return count
 		case n >= 6 && int(buffer[4])|int(buffer[5])<<8 == ipsecEvent:
