@@ -42,7 +42,7 @@ func inNamespace(t *testing.T) bool {
 	if os.Getuid() != 0 {
 		skip(t, "needs root, to make network namespaces")
 	}
-	c := exec.Command("/proc/self/exe", "-test.v", "-test.run=^"+t.Name()+"$") //nolint:gosec // this program
+	c := exec.Command("/proc/self/exe", "-test.v", "-test.run=^"+t.Name()+"$")
 	c.Env = append(os.Environ(), variable+"="+t.Name())
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
 	out, err := c.CombinedOutput()
@@ -212,7 +212,7 @@ func TestOutsideOfTheInitialNamespace(t *testing.T) {
 
 func TestEventsThatAreOffOpenNoSocket(t *testing.T) {
 	cfg := defaultConfig()
-	cfg.LogsBuilderConfig.Events = metadata.EventsConfig{}
+	cfg.Events = metadata.EventsConfig{}
 	assert.Empty(t, newStreams(cfg, nil))
 	cfg.Events.XfrmEventsLost.Enabled = true
 	assert.Empty(t, newStreams(cfg, nil))
@@ -223,7 +223,7 @@ func TestEventsThatAreOffOpenNoSocket(t *testing.T) {
 		&cfg.Events.XfrmAcquire, &cfg.Events.XfrmMappingChanged, &cfg.Events.XfrmPolicyChanged,
 		&cfg.Events.XfrmSaCreated, &cfg.Events.XfrmSaDeleted, &cfg.Events.XfrmSaExpired,
 	} {
-		cfg.LogsBuilderConfig.Events = metadata.EventsConfig{}
+		cfg.Events = metadata.EventsConfig{}
 		event.Enabled = true
 		require.Len(t, newStreams(cfg, nil), 1)
 		assert.Equal(t, metadata.AttributeEventSourceXfrm, newStreams(cfg, nil)[0].source)
