@@ -234,6 +234,20 @@ func TestPoliciesOfARealKernel(t *testing.T) {
 	}, drain(t, l).told)
 }
 
+// The group of associations that expire has policies, too.
+func TestAPolicyThatExpires(t *testing.T) {
+	policies := listen(t, Wants{Policies: true})
+	others, err := Listen(sockets{}, Wants{Acquires: true, Expired: true})
+	require.NoError(t, err)
+	defer others.Close()
+	netlinktest.MustIP(t, "xfrm policy add dst 10.1.0.0/16 dir out limit time-hard 1")
+	drain(t, policies)
+	require.NoError(t, policies.Wait())
+	require.NoError(t, others.Wait())
+	assert.Equal(t, []string{fmt.Sprintf("policy %d 10.1.0.0/16 false", xfrmnl.PolicyExpiredHard)}, drain(t, policies).told)
+	assert.Empty(t, drain(t, others).told)
+}
+
 func TestAFlushIsOneEvent(t *testing.T) {
 	l := listen(t, Wants{Deleted: true})
 	netlinktest.AddLarval(t, 2)
