@@ -3,6 +3,7 @@
 package causes
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -324,6 +325,58 @@ func TestHandle(t *testing.T) {
 	l.mappings[withoutMark(sa(1, 0, false).ID)] = l.mappings[xfrmnl.ID{}]
 	l.handleSA(xfrmnl.ExpiredSoft, sa(1, 0, false), h)
 	assert.Len(t, l.mappings, 1)
+}
+
+const key = "the key of the association, in clear"
+
+// info is struct xfrm_usersa_info of an association from 198.51.100.2 to 192.0.2.1.
+func info() []byte {
+	b := make([]byte, netlinktest.SizeSAInfo)
+	copy(b[56:], here.AsSlice())
+	binary.BigEndian.PutUint32(b[72:], 0xc0ffee)
+	b[76] = unix.IPPROTO_ESP
+	copy(b[80:], there.AsSlice())
+	binary.NativeEndian.PutUint64(b[168:], 5) // packets
+	binary.NativeEndian.PutUint16(b[212:], unix.AF_INET)
+	return b
+}
+
+// withKey appends what holds the key.
+func withKey(b []byte) []byte {
+	const algAEAD, beforeKey = 18, 72
+	return netlink.AppendAttribute(b, algAEAD, append(make([]byte, beforeKey), key...))
+}
+
+// Messages that this machine's kernel cannot be made to send. No key leaves.
+func TestMessagesOfAssociations(t *testing.T) {
+	const newSA, delSA, expire, mapping, attrSA = 0x10, 0x11, 0x18, 0x26, 6
+	moved := make([]byte, 64)
+	copy(moved, here.AsSlice())
+	binary.BigEndian.PutUint32(moved[16:], 0xc0ffee)
+	binary.NativeEndian.PutUint16(moved[20:], unix.AF_INET)
+	moved[22] = unix.IPPROTO_ESP
+	copy(moved[28:], there.AsSlice())
+	copy(moved[44:], there.AsSlice())
+	copy(moved[60:], []byte{0x11, 0x94, 0x9c, 0x40})
+
+	l := &Listener{wants: everything(), acquires: make(acquires), mappings: make(mappings)}
+	l.host = associations.NewHost(t.Context(), sockets{unix.NETLINK_ROUTE: unix.EPERM})
+	defer l.host.Close()
+	h := &handler{}
+	for _, m := range []netlink.Message{
+		{Type: newSA, Data: withKey(info())},
+		{Type: mapping, Data: moved},
+		{Type: mapping, Data: moved},
+		{Type: expire, Data: append(info(), 1, 0, 0, 0, 0, 0, 0, 0)},
+		{Type: mapping, Data: moved},
+		{Type: delSA, Data: netlink.AppendAttribute(withKey(make([]byte, 24)), attrSA, info())},
+	} {
+		require.NoError(t, l.handle(m, h))
+	}
+	const place = "mapping 0xc0ffee 198.51.100.2:4500 198.51.100.2:40000"
+	assert.Equal(t, []string{"created 0xc0ffee", place, "expired 0xc0ffee hard=true", place, "deleted 0xc0ffee"}, h.told)
+	require.Len(t, h.deleted, 1)
+	assert.NotContains(t, fmt.Sprintf("%+v", h.deleted), key[:8])
 }
 
 func TestAMalformedEventCostsItselfAlone(t *testing.T) {
