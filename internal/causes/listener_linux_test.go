@@ -19,6 +19,7 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netlink"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netlink/netlinktest"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netns"
+	"github.com/xfrmreceiver/xfrmreceiver/internal/tunnel"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/xfrmnl"
 )
 
@@ -34,9 +35,9 @@ func (s sockets) OpenSocket(protocol int) (int, error) {
 
 // handler notes what it is told.
 type handler struct {
-	told     []string
-	acquires []xfrmnl.Acquire
-	deleted  []Association
+	told             []string
+	acquires         []xfrmnl.Acquire
+	deleted, expired []Association
 }
 
 func (h *handler) add(format string, args ...any) {
@@ -52,9 +53,13 @@ func (h *handler) Deleted(a Association) {
 	h.deleted = append(h.deleted, a)
 	h.add("deleted %#x", a.SPI)
 }
-func (h *handler) Expired(a Association, hard bool) { h.add("expired %#x hard=%v", a.SPI, hard) }
-func (h *handler) Flushed(protocol uint8)           { h.add("flushed %d", protocol) }
-func (h *handler) Mapping(m xfrmnl.Mapping)         { h.add("mapping %#x %v %v", m.ID.SPI, m.Old, m.New) }
+
+func (h *handler) Expired(a Association, hard bool) {
+	h.expired = append(h.expired, a)
+	h.add("expired %#x hard=%v", a.SPI, hard)
+}
+func (h *handler) Flushed(protocol uint8)   { h.add("flushed %d", protocol) }
+func (h *handler) Mapping(m xfrmnl.Mapping) { h.add("mapping %#x %v %v", m.ID.SPI, m.Old, m.New) }
 func (h *handler) Policy(kind xfrmnl.PolicyKind, p xfrmnl.Policy) {
 	h.add("policy %d %v %v", kind, p.Selector.Destination, p.Blocks)
 }
@@ -217,6 +222,24 @@ func TestTheLarvalAssociationOfAnAcquireIsNoEvent(t *testing.T) {
 	netlinktest.MustIP(t, "xfrm state deleteall")
 	require.NoError(t, l.Wait())
 	assert.Empty(t, drain(t, l).told)
+}
+
+// An address can be added at any time. (The association is a larval one with a reqid
+// and a limit that a daemon could have set; the message does not tell.)
+func TestTheAddressesAreAskedForAgain(t *testing.T) {
+	l := listen(t, Wants{Expired: true})
+	sysctl(t, "core/xfrm_acq_expires", "1")
+	netlinktest.MustIP(t, "link set lo up")
+	for _, want := range []tunnel.Direction{tunnel.Unknown, tunnel.Outbound} {
+		netlinktest.AddLarval(t, 1)
+		require.NoError(t, l.Wait())
+		h := drain(t, l)
+		require.Len(t, h.expired, 1)
+		assert.Equal(t, want, h.expired[0].Direction)
+		assert.Equal(t, "192.0.2.1", h.expired[0].Tunnel.Local.String())
+		assert.Equal(t, "time", h.expired[0].Limit(true, h.expired[0].Added+1))
+		netlinktest.MustIP(t, "address replace 192.0.2.1/24 dev lo")
+	}
 }
 
 func TestPoliciesOfARealKernel(t *testing.T) {
