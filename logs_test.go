@@ -487,6 +487,7 @@ func TestShutdownDuringATick(t *testing.T) {
 	<-entered
 	h.stop()
 	assert.True(t, s.isClosed())
+	h.tick() // as if it had gone on to the next stream: that one does not work again
 	assert.Empty(t, h.lines())
 }
 
