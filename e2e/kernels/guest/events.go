@@ -13,6 +13,7 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/events"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/lab"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/report"
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/tunnel"
 )
 
 const eventsConfig = `
@@ -42,12 +43,19 @@ const settleFor = 2 * time.Second
 
 // runEvents makes the kernel tell what happens, and reports what the collector
 // records.
-func runEvents() error {
+func runEvents(steps []events.Step) error {
 	l, err := lab.New()
 	if err != nil {
 		return err
 	}
+	if err := tunnel.Prepare(l); err != nil {
+		return err
+	}
 	if err := lab.EnableAudit(); err != nil {
+		return err
+	}
+	audit, err := lab.ListenToAudit()
+	if err != nil {
 		return err
 	}
 	c := &collector{name: "events", side: l.Here}
@@ -64,8 +72,8 @@ func runEvents() error {
 		return err
 	}
 	settle := func() { time.Sleep(settleFor) }
-	world := &events.World{Lab: l, Search: c.search, Settle: settle}
-	for _, step := range events.Steps() {
+	world := &events.World{Lab: l, Search: c.search, Settle: settle, Audit: audit.IPsec}
+	for _, step := range steps {
 		settle()
 		if _, err := c.records(); err != nil {
 			return err

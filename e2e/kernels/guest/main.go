@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/events"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/report"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/traffic"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/tunnel"
@@ -59,9 +60,11 @@ func boot() error {
 	}
 	run, ok := map[string]func() error{
 		"counters":           runScenarios,
+		"benchmarks":         runBenchmarks,
 		"mistakes":           runMistakes,
 		"tunnels":            func() error { return runTunnels(traffic.Steps()) },
-		"events":             runEvents,
+		"events":             func() error { return runEvents(events.Steps()) },
+		"strongswan-events":  func() error { return runEvents(events.StrongSwan()) },
 		"lockdown":           func() error { return runTunnels(traffic.Lockdown()) },
 		"strongswan-tunnels": func() error { return runTunnels(tunnel.StrongSwan()) },
 		"libreswan-tunnels":  func() error { return runTunnels(tunnel.Libreswan()) },

@@ -83,7 +83,8 @@ func associations() []Step {
 			},
 			Run: func(w *World) error {
 				policy := lab.Policy(w.There.Addr, port, outbound(w, 0x1005))
-				return errors.Join(w.Here.Add(policy), w.Here.Netlink.XfrmPolicyDel(policy), w.Here.Netlink.XfrmPolicyFlush())
+				return errors.Join(w.Here.Add(policy), w.Here.Netlink.XfrmPolicyDel(policy),
+					w.Here.Add(lab.Policy(w.There.Addr, port+1, outbound(w, 0x1005))), w.Here.Netlink.XfrmPolicyFlush())
 			},
 		},
 		{

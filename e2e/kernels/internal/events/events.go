@@ -20,7 +20,11 @@ type Step struct {
 	Expect []Expected
 	// None are events of which there must be no record.
 	None []string
-	Run  func(*World) error
+	// Flood says that the kernel may lose records, and says how many. MaxRecords
+	// bounds the records then.
+	Flood      bool
+	MaxRecords int
+	Run        func(*World) error
 }
 
 // Expected are records with the same name and attributes.
@@ -52,13 +56,16 @@ type World struct {
 	// Settle waits until the collector has reported what has happened, and looked
 	// twice who listens to acquires.
 	Settle func()
+	// Audit counts the records about IPsec that another listener has received since
+	// the last call.
+	Audit func() int
 	// Search counts the places that hold some bytes in the memory of the
 	// collector, and in that of this process.
 	Search func([]byte) (collector, own int, err error)
 }
 
 // Steps are all, in the order in which they run.
-func Steps() []Step { return slices.Concat(drops(), associations(), flows()) }
+func Steps() []Step { return slices.Concat(drops(), floods(), associations(), flows()) }
 
 // reasons are the counters that audit tells about.
 var reasons = map[string]Expected{

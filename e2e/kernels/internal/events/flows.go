@@ -35,10 +35,10 @@ func flows() []Step {
 				{Event: "xfrm.acquire", Severity: "Info", Count: 1, Attributes: map[string]string{
 					"xfrm.acquire.state": "waiting", "source.address": "10.0.0.1", "destination.address": "10.0.0.2", "destination.port": "7000",
 					"network.transport": "udp", "network.peer.address": "10.0.0.2", "xfrm.reqid": "8194", "direction": "outbound",
-				}, Body: "waits for"},
+				}, Body: "there is none yet"},
 				{Event: "xfrm.acquire", Severity: "Warn", Count: 1, Attributes: map[string]string{
 					"xfrm.acquire.state": "unanswered", "destination.port": "7000", "network.peer.address": "10.0.0.2",
-				}, Body: "in vain"},
+				}, Body: "no IKE daemon set one up in time"},
 			},
 			None: []string{"xfrm.sa.expired"},
 			Run: func(w *World) error {

@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +20,38 @@ func (s *Side) JoinXFRM(group int) (*Socket, error) {
 		return nil, fmt.Errorf("binding a netlink socket: %w", err)
 	}
 	return socket, socket.Option(unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, group)
+}
+
+// Audit is a listener of audit records.
+type Audit struct{ fd int }
+
+// ListenToAudit opens one.
+func ListenToAudit() (*Audit, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_AUDIT)
+	if err != nil {
+		return nil, fmt.Errorf("opening NETLINK_AUDIT: %w", err)
+	}
+	const readLog = 1 // AUDIT_NLGRP_READLOG as a bit
+	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: readLog}); err != nil {
+		return nil, fmt.Errorf("listening to audit: %w", err)
+	}
+	return &Audit{fd}, nil
+}
+
+// IPsec counts the records about IPsec since the last call.
+func (a *Audit) IPsec() (count int) {
+	const ipsecEvent = 1415 // AUDIT_MAC_IPSEC_EVENT
+	buffer := make([]byte, 16<<10)
+	for {
+		n, _, err := unix.Recvfrom(a.fd, buffer, 0)
+		switch {
+		case errors.Is(err, unix.ENOBUFS): // what it lost is said by what is missing
+		case err != nil:
+			return count
+		case n >= 6 && int(buffer[4])|int(buffer[5])<<8 == ipsecEvent:
+			count++
+		}
+	}
 }
 
 // EnableAudit switches audit on, and lets enough records wait.
