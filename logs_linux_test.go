@@ -254,7 +254,7 @@ func TestNoDescriptorIsLeft(t *testing.T) {
 		require.Eventually(t, func() bool { return metrics.DataPointCount() > 0 }, 10*time.Second, time.Millisecond)
 		began := time.Now()
 		r.stop()
-		assert.Less(t, time.Since(began), 200*time.Millisecond)
+		assert.Less(t, time.Since(began), time.Second)
 		require.NoError(t, m.Shutdown(context.Background()))
 	}
 	round()
@@ -298,7 +298,7 @@ func TestAFloodOfEvents(t *testing.T) {
 	}
 	began := time.Now()
 	r.stop()
-	assert.Less(t, time.Since(began), 200*time.Millisecond)
+	assert.Less(t, time.Since(began), time.Second)
 	assert.Empty(t, r.handed)
 }
 
