@@ -70,6 +70,8 @@ fuzz: ## Fuzz the parsers of counters, cgroups and netlink messages, the configu
 	go test ./internal/xfrmnl -run '^$$' -fuzz 'FuzzDecode$$' -fuzztime $(FUZZTIME)
 	go test ./internal/xfrmnl -run '^$$' -fuzz FuzzDecodePolicies -fuzztime $(FUZZTIME)
 	go test ./internal/rtnetlink -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME)
+	go test ./internal/causes -run '^$$' -fuzz FuzzHasOtherMember -fuzztime $(FUZZTIME)
+	go test . -run '^$$' -fuzz FuzzDescribe -fuzztime $(FUZZTIME)
 	go test . -run '^$$' -fuzz FuzzConfig -fuzztime $(FUZZTIME)
 	go test . -run '^$$' -fuzz FuzzScrape -fuzztime $(FUZZTIME)
 

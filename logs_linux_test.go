@@ -42,7 +42,7 @@ func inNamespace(t *testing.T) bool {
 	if os.Getuid() != 0 {
 		skip(t, "needs root, to make network namespaces")
 	}
-	c := exec.Command("/proc/self/exe", "-test.v", "-test.run=^"+t.Name()+"$") //nolint:gosec // this program
+	c := exec.Command("/proc/self/exe", "-test.v", "-test.run=^"+t.Name()+"$")
 	c.Env = append(os.Environ(), variable+"="+t.Name())
 	c.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET}
 	out, err := c.CombinedOutput()
@@ -62,7 +62,8 @@ type running struct {
 	t      *testing.T
 	handed chan plog.LogRecord
 	logs   *observer.ObservedLogs
-	stop   func()
+	*logsReceiver
+	stop func()
 }
 
 func runLogs(t *testing.T, cfg *Config) *running {
@@ -82,6 +83,7 @@ func runLogs(t *testing.T, cfg *Config) *running {
 	receiver, err := NewFactory().CreateLogs(context.Background(), set, cfg, next)
 	require.NoError(t, err)
 	require.NoError(t, receiver.Start(context.Background(), componenttest.NewNopHost()))
+	r.logsReceiver = receiver.(*logsReceiver)
 	r.stop = func() { require.NoError(t, receiver.Shutdown(context.Background())) }
 	t.Cleanup(func() { r.stop() })
 	return r
@@ -212,7 +214,7 @@ func TestOutsideOfTheInitialNamespace(t *testing.T) {
 
 func TestEventsThatAreOffOpenNoSocket(t *testing.T) {
 	cfg := defaultConfig()
-	cfg.LogsBuilderConfig.Events = metadata.EventsConfig{}
+	cfg.Events = metadata.EventsConfig{}
 	assert.Empty(t, newStreams(cfg, nil))
 	cfg.Events.XfrmEventsLost.Enabled = true
 	assert.Empty(t, newStreams(cfg, nil))
@@ -223,7 +225,7 @@ func TestEventsThatAreOffOpenNoSocket(t *testing.T) {
 		&cfg.Events.XfrmAcquire, &cfg.Events.XfrmMappingChanged, &cfg.Events.XfrmPolicyChanged,
 		&cfg.Events.XfrmSaCreated, &cfg.Events.XfrmSaDeleted, &cfg.Events.XfrmSaExpired,
 	} {
-		cfg.LogsBuilderConfig.Events = metadata.EventsConfig{}
+		cfg.Events = metadata.EventsConfig{}
 		event.Enabled = true
 		require.Len(t, newStreams(cfg, nil), 1)
 		assert.Equal(t, metadata.AttributeEventSourceXfrm, newStreams(cfg, nil)[0].source)
@@ -252,7 +254,7 @@ func TestNoDescriptorIsLeft(t *testing.T) {
 		require.Eventually(t, func() bool { return metrics.DataPointCount() > 0 }, 10*time.Second, time.Millisecond)
 		began := time.Now()
 		r.stop()
-		assert.Less(t, time.Since(began), 200*time.Millisecond)
+		assert.Less(t, time.Since(began), time.Second)
 		require.NoError(t, m.Shutdown(context.Background()))
 	}
 	round()
@@ -270,7 +272,8 @@ func descriptors(t *testing.T) int {
 	return len(entries)
 }
 
-// Each event has a record, or it is said that some are missing.
+// Events that wait in the socket, more than records may wait for the next component,
+// are not lost while that is fast enough.
 func TestAFloodOfEvents(t *testing.T) {
 	if !inNamespace(t) {
 		return
@@ -279,31 +282,24 @@ func TestAFloodOfEvents(t *testing.T) {
 	cfg.Events.XfrmPacketDropped.Enabled = false
 	cfg.Events.XfrmAcquire.Enabled = false
 	r := runLogs(t, cfg)
-	const policies = 20_000
+	const policies = maxPending * 3 / 2
 	var batch strings.Builder
 	for i := range policies {
 		_, _ = fmt.Fprintf(&batch, "xfrm policy add src 10.1.0.0/32 dst 10.2.%d.%d/32 dir out\n", i>>8, i&0xff)
 	}
 	c := exec.Command("ip", "-batch", "-")
 	c.Stdin = strings.NewReader(batch.String())
+	r.mu.Lock() // the events wait
 	out, err := c.CombinedOutput()
+	r.mu.Unlock()
 	require.NoError(t, err, "%s", out)
+	for range policies {
+		require.Contains(t, r.next(), " was created (allow)")
+	}
 	began := time.Now()
 	r.stop()
 	assert.Less(t, time.Since(began), time.Second)
-	close(r.handed)
-	told, overrun := 0, false
-	for record := range r.handed {
-		if record.EventName() == "xfrm.events.lost" {
-			overrun = true
-		} else {
-			told++
-		}
-	}
-	t.Logf("%d of %d, overrun: %v", told, policies, overrun)
-	if !overrun {
-		assert.Equal(t, policies, told)
-	}
+	assert.Empty(t, r.handed)
 }
 
 func TestAuditLosses(t *testing.T) {

@@ -16,7 +16,8 @@ type events interface {
 	// Wait waits until there is something to drain. It returns an error after
 	// Close.
 	Wait() error
-	// Drain records what has arrived. overrun says that the kernel dropped some.
+	// Drain records some of what has arrived. overrun says that the kernel dropped
+	// some.
 	// An error that isMalformed reports is about an event that costs itself alone;
 	// after another nothing more arrives.
 	Drain(*recorder) (overrun bool, err error)

@@ -62,12 +62,12 @@ func listen(sockets netns.Sockets, messageType uint16, groups ...int) (*Listener
 // Wait waits until there is something to drain. It returns an error after Close.
 func (l *Listener) Wait() error { return l.conn.Wait() }
 
-// Drain passes the drops that have been recorded to f. overrun says that records
+// Drain passes some of the drops that have been recorded to f. overrun says that records
 // came faster than they were read, and that the kernel dropped some. A malformed
 // record costs itself alone; err is then the last such error.
 func (l *Listener) Drain(f func(Drop)) (overrun bool, err error) {
 	var malformed error
-	overrun, err = l.conn.Drain(func(m netlink.Message) {
+	overrun, err = l.conn.DrainSome(func(m netlink.Message) {
 		if err := handle(m, f); err != nil {
 			malformed = err
 		}

@@ -76,13 +76,13 @@ func (l *Listener) WantsAcquires() bool { return l.wants.Acquires }
 // Wait waits until there is something to drain. It returns an error after Close.
 func (l *Listener) Wait() error { return l.conn.Wait() }
 
-// Drain passes the events that have arrived to h. overrun says that the kernel
+// Drain passes some of the events that have arrived to h. overrun says that the kernel
 // dropped some. A malformed event costs itself alone; err is then the last such
 // error.
 func (l *Listener) Drain(h Handler) (overrun bool, err error) {
 	l.host.Again()
 	var malformed error
-	overrun, err = l.conn.Drain(func(m netlink.Message) {
+	overrun, err = l.conn.DrainSome(func(m netlink.Message) {
 		if err := l.handle(m, h); err != nil {
 			malformed = err
 		}

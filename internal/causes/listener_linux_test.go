@@ -3,6 +3,7 @@
 package causes
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netlink"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netlink/netlinktest"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netns"
+	"github.com/xfrmreceiver/xfrmreceiver/internal/tunnel"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/xfrmnl"
 )
 
@@ -33,9 +35,9 @@ func (s sockets) OpenSocket(protocol int) (int, error) {
 
 // handler notes what it is told.
 type handler struct {
-	told     []string
-	acquires []xfrmnl.Acquire
-	deleted  []Association
+	told             []string
+	acquires         []xfrmnl.Acquire
+	deleted, expired []Association
 }
 
 func (h *handler) add(format string, args ...any) {
@@ -51,9 +53,13 @@ func (h *handler) Deleted(a Association) {
 	h.deleted = append(h.deleted, a)
 	h.add("deleted %#x", a.SPI)
 }
-func (h *handler) Expired(a Association, hard bool) { h.add("expired %#x hard=%v", a.SPI, hard) }
-func (h *handler) Flushed(protocol uint8)           { h.add("flushed %d", protocol) }
-func (h *handler) Mapping(m xfrmnl.Mapping)         { h.add("mapping %#x %v %v", m.ID.SPI, m.Old, m.New) }
+
+func (h *handler) Expired(a Association, hard bool) {
+	h.expired = append(h.expired, a)
+	h.add("expired %#x hard=%v", a.SPI, hard)
+}
+func (h *handler) Flushed(protocol uint8)   { h.add("flushed %d", protocol) }
+func (h *handler) Mapping(m xfrmnl.Mapping) { h.add("mapping %#x %v %v", m.ID.SPI, m.Old, m.New) }
 func (h *handler) Policy(kind xfrmnl.PolicyKind, p xfrmnl.Policy) {
 	h.add("policy %d %v %v", kind, p.Selector.Destination, p.Blocks)
 }
@@ -218,6 +224,24 @@ func TestTheLarvalAssociationOfAnAcquireIsNoEvent(t *testing.T) {
 	assert.Empty(t, drain(t, l).told)
 }
 
+// An address can be added at any time. (The association is a larval one with a reqid
+// and a limit that a daemon could have set; the message does not tell.)
+func TestTheAddressesAreAskedForAgain(t *testing.T) {
+	l := listen(t, Wants{Expired: true})
+	sysctl(t, "core/xfrm_acq_expires", "1")
+	netlinktest.MustIP(t, "link set lo up")
+	for _, want := range []tunnel.Direction{tunnel.Unknown, tunnel.Outbound} {
+		netlinktest.AddLarval(t, 1)
+		require.NoError(t, l.Wait())
+		h := drain(t, l)
+		require.Len(t, h.expired, 1)
+		assert.Equal(t, want, h.expired[0].Direction)
+		assert.Equal(t, "192.0.2.1", h.expired[0].Tunnel.Local.String())
+		assert.Equal(t, "time", h.expired[0].Limit(true, h.expired[0].Added+1))
+		netlinktest.MustIP(t, "address replace 192.0.2.1/24 dev lo")
+	}
+}
+
 func TestPoliciesOfARealKernel(t *testing.T) {
 	l := listen(t, Wants{Policies: true})
 	netlinktest.MustIP(t, "xfrm policy add dst 10.1.0.0/16 dir out action block")
@@ -232,6 +256,20 @@ func TestPoliciesOfARealKernel(t *testing.T) {
 		fmt.Sprintf("policy %d 10.1.0.0/16 false", xfrmnl.PolicyAdded),
 		fmt.Sprintf("policy %d invalid Prefix false", xfrmnl.PoliciesFlushed),
 	}, drain(t, l).told)
+}
+
+// The group of associations that expire has policies, too.
+func TestAPolicyThatExpires(t *testing.T) {
+	policies := listen(t, Wants{Policies: true})
+	others, err := Listen(sockets{}, Wants{Acquires: true, Expired: true})
+	require.NoError(t, err)
+	defer others.Close()
+	netlinktest.MustIP(t, "xfrm policy add dst 10.1.0.0/16 dir out limit time-hard 1")
+	drain(t, policies)
+	require.NoError(t, policies.Wait())
+	require.NoError(t, others.Wait())
+	assert.Equal(t, []string{fmt.Sprintf("policy %d 10.1.0.0/16 false", xfrmnl.PolicyExpiredHard)}, drain(t, policies).told)
+	assert.Empty(t, drain(t, others).told)
 }
 
 func TestAFlushIsOneEvent(t *testing.T) {
@@ -310,6 +348,58 @@ func TestHandle(t *testing.T) {
 	l.mappings[withoutMark(sa(1, 0, false).ID)] = l.mappings[xfrmnl.ID{}]
 	l.handleSA(xfrmnl.ExpiredSoft, sa(1, 0, false), h)
 	assert.Len(t, l.mappings, 1)
+}
+
+const key = "the key of the association, in clear"
+
+// info is struct xfrm_usersa_info of an association from 198.51.100.2 to 192.0.2.1.
+func info() []byte {
+	b := make([]byte, netlinktest.SizeSAInfo)
+	copy(b[56:], here.AsSlice())
+	binary.BigEndian.PutUint32(b[72:], 0xc0ffee)
+	b[76] = unix.IPPROTO_ESP
+	copy(b[80:], there.AsSlice())
+	binary.NativeEndian.PutUint64(b[168:], 5) // packets
+	binary.NativeEndian.PutUint16(b[212:], unix.AF_INET)
+	return b
+}
+
+// withKey appends what holds the key.
+func withKey(b []byte) []byte {
+	const algAEAD, beforeKey = 18, 72
+	return netlink.AppendAttribute(b, algAEAD, append(make([]byte, beforeKey), key...))
+}
+
+// Messages that this machine's kernel cannot be made to send. No key leaves.
+func TestMessagesOfAssociations(t *testing.T) {
+	const newSA, delSA, expire, mapping, attrSA = 0x10, 0x11, 0x18, 0x26, 6
+	moved := make([]byte, 64)
+	copy(moved, here.AsSlice())
+	binary.BigEndian.PutUint32(moved[16:], 0xc0ffee)
+	binary.NativeEndian.PutUint16(moved[20:], unix.AF_INET)
+	moved[22] = unix.IPPROTO_ESP
+	copy(moved[28:], there.AsSlice())
+	copy(moved[44:], there.AsSlice())
+	copy(moved[60:], []byte{0x11, 0x94, 0x9c, 0x40})
+
+	l := &Listener{wants: everything(), acquires: make(acquires), mappings: make(mappings)}
+	l.host = associations.NewHost(t.Context(), sockets{unix.NETLINK_ROUTE: unix.EPERM})
+	defer l.host.Close()
+	h := &handler{}
+	for _, m := range []netlink.Message{
+		{Type: newSA, Data: withKey(info())},
+		{Type: mapping, Data: moved},
+		{Type: mapping, Data: moved},
+		{Type: expire, Data: append(info(), 1, 0, 0, 0, 0, 0, 0, 0)},
+		{Type: mapping, Data: moved},
+		{Type: delSA, Data: netlink.AppendAttribute(withKey(make([]byte, 24)), attrSA, info())},
+	} {
+		require.NoError(t, l.handle(m, h))
+	}
+	const place = "mapping 0xc0ffee 198.51.100.2:4500 198.51.100.2:40000"
+	assert.Equal(t, []string{"created 0xc0ffee", place, "expired 0xc0ffee hard=true", place, "deleted 0xc0ffee"}, h.told)
+	require.Len(t, h.deleted, 1)
+	assert.NotContains(t, fmt.Sprintf("%+v", h.deleted), key[:8])
 }
 
 func TestAMalformedEventCostsItselfAlone(t *testing.T) {

@@ -190,9 +190,22 @@ func (c *Conn) Wait() error {
 // the kernel dropped some. What is malformed costs itself alone: err is the last
 // such error, and wraps ErrMalformed. After any other error nothing more arrives.
 func (c *Conn) Drain(f func(Message)) (overrun bool, err error) {
-	const maxDatagrams = 100_000 // a flood must not keep the caller for ever
+	const enough = 100_000 // a flood must not keep the caller for ever
+	return c.drain(enough, f)
+}
+
+// DrainSome is Drain for up to SomeEvents datagrams, after which the caller can do
+// something else.
+func (c *Conn) DrainSome(f func(Message)) (overrun bool, err error) {
+	return c.drain(SomeEvents, f)
+}
+
+// SomeEvents are read in some milliseconds.
+const SomeEvents = 1000
+
+func (c *Conn) drain(limit int, f func(Message)) (overrun bool, err error) {
 	closed := c.control(func(fd int) error {
-		for range maxDatagrams {
+		for range limit {
 			switch one := c.receive(fd, func(datagram []byte) error {
 				return eachMessage(datagram, func(m Message) error {
 					f(m)

@@ -168,6 +168,26 @@ func TestEventsAreDrained(t *testing.T) {
 	requireEvents(t, c)
 }
 
+func TestDrainSomeLeavesTheRest(t *testing.T) {
+	netlinktest.Enter(t)
+	c := newConn(t)
+	require.NoError(t, c.Join(groupSA))
+	const atOnce, rounds = SomeEvents / 10, 11
+	for range rounds { // ip(8) refuses to delete more at once
+		netlinktest.AddLarval(t, atOnce)
+		netlinktest.MustIP(t, "xfrm state deleteall")
+	}
+	events := 0
+	count := func(Message) { events++ }
+	_, err := c.DrainSome(count)
+	require.NoError(t, err)
+	require.Equal(t, SomeEvents, events)
+	require.NoError(t, c.Wait())
+	_, err = c.Drain(count)
+	require.NoError(t, err)
+	require.Equal(t, rounds*atOnce, events)
+}
+
 func TestAGroupIsJoinedAndLeftLater(t *testing.T) {
 	netlinktest.Enter(t)
 	netlinktest.AddLarval(t, 1)
