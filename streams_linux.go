@@ -134,8 +134,8 @@ func (e *auditEvents) Drain(r *recorder) (overrun bool, err error) {
 // Close implements events.
 func (e *auditEvents) Close() { _ = e.Listener.Close() }
 
-var errAuditOff = condition{zapcore.WarnLevel, "No xfrm.packet.dropped events: audit is off. auditd, or Audit=yes in journald.conf, " +
-	"switch it on, and so does `auditctl -e 1`; this receiver never does"}
+var errAuditOff = condition{zapcore.WarnLevel, "No xfrm.packet.dropped events: audit is off. auditd and `auditctl -e 1` " +
+	"switch it on, see docs/causes.md; this receiver never does"}
 
 // Tick looks whether audit is on, and how many records the kernel has lost. That
 // needs a capability of its own; without it, what was found out at the beginning
