@@ -57,7 +57,7 @@ func build(t *testing.T, path string) (m manifests) {
 			"v1/Namespace": &m.namespace, "v1/ServiceAccount": &m.account, "apps/v1/DaemonSet": &m.daemonSet,
 			"v1/ConfigMap": &configMap, "rbac.authorization.k8s.io/v1/ClusterRole": &m.role,
 			"rbac.authorization.k8s.io/v1/ClusterRoleBinding": &m.binding,
-			"monitoring.coreos.com/v1/PrometheusRule": &m.rule,
+			"monitoring.coreos.com/v1/PrometheusRule":         &m.rule,
 		}[object.GetApiVersion()+"/"+object.GetKind()]
 		require.True(t, known, "%s", object.CurId())
 		text, err := object.AsYAML()
