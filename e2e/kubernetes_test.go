@@ -207,6 +207,68 @@ func TestKubernetesGateway(t *testing.T) {
 	assert.Equal(t, "node-1", got["/processors/resource/attributes/2/value"])
 }
 
+// As the overlay for a gateway runs it, the collector reads its key and writes its queue. Both
+// belong to root and to the group of fsGroup, as kubelet mounts them. To any other group, they
+// are closed.
+func TestKubernetesGatewayRuns(t *testing.T) {
+	requireRoot(t)
+	spec := kustomize(t, filepath.Join("overlays", "gateway")).daemonSet.Spec.Template.Spec
+	args := []string{
+		"setpriv", fmt.Sprintf("--reuid=%d", *spec.SecurityContext.RunAsUser), fmt.Sprintf("--regid=%d", *spec.SecurityContext.RunAsGroup),
+		"--clear-groups", "--no-new-privs", "--bounding-set=-all", publicProgram(t),
+	}
+	for _, arg := range spec.Containers[0].Args {
+		if file, ok := strings.CutPrefix(arg, "/etc/otelcol-xfrm/"); ok {
+			arg = public(t, file, readShipped(t, file))
+		}
+		args = append(args, arg)
+	}
+	own := newNamespace(t)
+	start := func(group int64) (c *process, queue string) {
+		queue = filepath.Dir(public(t, "remove", ""))
+		require.NoError(t, os.Remove(filepath.Join(queue, "remove")))
+		require.NoError(t, os.Chown(queue, 0, int(group)))
+		require.NoError(t, os.Chmod(queue, 0o2770))
+		cmd := own.command(args...)
+		cmd.Env = append(os.Environ(), "ROOT_PATH=/", "HOST_NAME=node-1", "QUEUE="+queue)
+		for _, variable := range newAuthority(t).issue("127.0.0.1") {
+			name, file, _ := strings.Cut(variable, "=")
+			content, err := os.ReadFile(file)
+			require.NoError(t, err)
+			file = public(t, name, string(content))
+			require.NoError(t, os.Chown(file, 0, int(group)))
+			require.NoError(t, os.Chmod(file, 0o440))
+			cmd.Env = append(cmd.Env, name+"="+file)
+		}
+		return run(t, cmd), queue
+	}
+
+	c, queue := start(*spec.SecurityContext.FSGroup)
+	eventually(t, "the collector is healthy, and there is a queue", func() bool {
+		files, err := os.ReadDir(queue)
+		require.NoError(t, err)
+		response, err := own.client().Get("http://127.0.0.1:13133/")
+		if err != nil {
+			return false
+		}
+		require.NoError(t, response.Body.Close())
+		return response.StatusCode == http.StatusOK && len(files) == 1
+	})
+	c.interrupt()
+
+	c, _ = start(*spec.SecurityContext.FSGroup - 1)
+	eventually(t, "the collector ends", func() bool {
+		select {
+		case <-c.done:
+			return true
+		default:
+			return false
+		}
+	})
+	require.Error(t, c.err)
+	assert.Contains(t, c.output.String(), "permission denied")
+}
+
 // The kustomizations that the documentation shows set the image of the overlay they name. The
 // last also has a configuration, a gateway and the alerts.
 func TestDocumentedKustomizations(t *testing.T) {
