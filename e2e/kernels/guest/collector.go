@@ -117,6 +117,18 @@ func (c *collector) restart() error {
 	return c.launch()
 }
 
+// busy returns the seconds of processor time that the collector used.
+func (c *collector) busy() float64 {
+	content, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.cmd.Process.Pid))
+	fields := strings.Fields(string(content))
+	if len(fields) < 15 {
+		return 0
+	}
+	user, _ := strconv.ParseFloat(fields[13], 64)
+	system, _ := strconv.ParseFloat(fields[14], 64)
+	return (user + system) / 100 // USER_HZ
+}
+
 // since waits for a scrape that began after the time, and returns its series.
 func (c *collector) since(begin time.Time) (report.Series, error) {
 	err := eventually("a scrape of "+c.name, func() (bool, error) {

@@ -59,6 +59,7 @@ func boot() error {
 	}
 	run, ok := map[string]func() error{
 		"counters":           runScenarios,
+		"benchmarks":         runBenchmarks,
 		"mistakes":           runMistakes,
 		"tunnels":            func() error { return runTunnels(traffic.Steps()) },
 		"lockdown":           func() error { return runTunnels(traffic.Lockdown()) },

@@ -63,7 +63,10 @@ func (t *tunnels) run(step traffic.Step) error {
 		return err
 	}
 	begin := time.Now()
-	defer func() { note("%s: %.0f s", step.Name, time.Since(begin).Seconds()) }()
+	busy := t.here.busy()
+	defer func() {
+		note("%s: %.0f s, the collector worked for %.1f s", step.Name, time.Since(begin).Seconds(), t.here.busy()-busy)
+	}()
 	done := &report.TunnelStep{Name: step.Name, Before: before, Kernel: report.Counters{}}
 	if done.Sent, err = step.Run(t.world); err != nil {
 		done.Error = err.Error()
