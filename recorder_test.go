@@ -23,7 +23,7 @@ import (
 
 // withAllEvents returns a configuration with all events.
 func withAllEvents() *Config {
-	cfg := defaultConfig()
+	cfg := newDefaultConfig()
 	for _, event := range []*metadata.EventConfig{
 		&cfg.Events.XfrmAcquire, &cfg.Events.XfrmEventsLost, &cfg.Events.XfrmMappingChanged,
 		&cfg.Events.XfrmPacketDropped, &cfg.Events.XfrmPolicyChanged, &cfg.Events.XfrmSaCreated,

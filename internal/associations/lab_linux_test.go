@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -114,7 +115,8 @@ func deleted(packets uint64) netlink.Message {
 }
 
 func expired(packets uint64, hard byte) netlink.Message {
-	return netlink.Message{Type: expire, Data: append(info(packets), hard, 0, 0, 0, 0, 0, 0, 0)}
+	const padding = unsafe.Alignof(uint64(0)) - 1
+	return netlink.Message{Type: expire, Data: append(append(info(packets), hard), make([]byte, padding)...)}
 }
 
 func flushed() netlink.Message { return netlink.Message{Type: flushSA, Data: make([]byte, 4)} }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -373,6 +374,7 @@ func withKey(b []byte) []byte {
 // Messages that this machine's kernel cannot be made to send. No key leaves.
 func TestMessagesOfAssociations(t *testing.T) {
 	const newSA, delSA, expire, mapping, attrSA = 0x10, 0x11, 0x18, 0x26, 6
+	const padding = unsafe.Alignof(uint64(0)) - 1 // of struct xfrm_user_expire
 	moved := make([]byte, 64)
 	copy(moved, here.AsSlice())
 	binary.BigEndian.PutUint32(moved[16:], 0xc0ffee)
@@ -390,7 +392,7 @@ func TestMessagesOfAssociations(t *testing.T) {
 		{Type: newSA, Data: withKey(info())},
 		{Type: mapping, Data: moved},
 		{Type: mapping, Data: moved},
-		{Type: expire, Data: append(info(), 1, 0, 0, 0, 0, 0, 0, 0)},
+		{Type: expire, Data: append(append(info(), 1), make([]byte, padding)...)},
 		{Type: mapping, Data: moved},
 		{Type: delSA, Data: netlink.AppendAttribute(withKey(make([]byte, 24)), attrSA, info())},
 	} {
