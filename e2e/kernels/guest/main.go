@@ -61,6 +61,7 @@ func boot() error {
 		"counters":           runScenarios,
 		"mistakes":           runMistakes,
 		"tunnels":            func() error { return runTunnels(traffic.Steps()) },
+		"many":               func() error { return runTunnels(traffic.Many()) },
 		"lockdown":           func() error { return runTunnels(traffic.Lockdown()) },
 		"strongswan-tunnels": func() error { return runTunnels(tunnel.StrongSwan()) },
 		"libreswan-tunnels":  func() error { return runTunnels(tunnel.Libreswan()) },
