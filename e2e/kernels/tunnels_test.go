@@ -31,6 +31,15 @@ func TestTunnels(t *testing.T) {
 	}.run(t)
 }
 
+// So they do with many associations.
+func TestManyAssociations(t *testing.T) {
+	onlyThorough(t)
+	tunnelTest{
+		title: "Many associations", text: "A guest that adds 10,000 associations, and adds and deletes others, while it is scraped twice a second.",
+		arg: "many", steps: traffic.Many(), oneKernel: true,
+	}.run(t)
+}
+
 // So they do whatever strongSwan does.
 func TestStrongSwanTunnels(t *testing.T) {
 	tunnelTest{

@@ -65,7 +65,7 @@ func (t *tunnels) run(step traffic.Step) error {
 	begin := time.Now()
 	busy := t.here.busy()
 	defer func() {
-		note("%s: %.0f s, the collector worked for %.1f s", step.Name, time.Since(begin).Seconds(), t.here.busy()-busy)
+		note("%s: %.0f s, the collector worked for %.1f s", step.Name, time.Since(begin).Seconds(), max(0, t.here.busy()-busy))
 	}()
 	done := &report.TunnelStep{Name: step.Name, Before: before, Kernel: report.Counters{}}
 	if done.Sent, err = step.Run(t.world); err != nil {

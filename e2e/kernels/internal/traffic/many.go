@@ -10,8 +10,8 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/report"
 )
 
-// many are 10,000 associations at once.
-func many() []Step {
+// Many are 10,000 associations at once.
+func Many() []Step {
 	return []Step{
 		{
 			Name: "10,000 associations, and others that come and go",
@@ -44,6 +44,13 @@ func many() []Step {
 				return nil, w.both(21, 22)
 			},
 		},
+	}
+}
+
+// limit are more tunnels than the collectors remember. It comes last: it makes them
+// forget others.
+func limit() []Step {
+	return []Step{
 		{
 			Name: "250 tunnels, 50 more than the limit that is configured",
 			// What has no reqid is all of those beyond the limit.

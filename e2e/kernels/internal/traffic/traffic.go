@@ -92,7 +92,7 @@ func (w *World) both(toHere, toThere int) error {
 
 // Steps are all that need no daemon, in the order in which they run.
 func Steps() []Step {
-	return slices.Concat(counting(), ending(), namespaces(), many())
+	return slices.Concat(counting(), ending(), namespaces(), limit())
 }
 
 func counting() []Step {
