@@ -111,7 +111,7 @@ func TestDocumentedRecords(t *testing.T) {
 	with := func(more map[string]any) map[string]any {
 		all := map[string]any{
 			"direction": "inbound", "network.local.address": "10.0.0.1", "network.peer.address": "10.0.0.2",
-			"xfrm.protocol": "esp", "xfrm.reqid": 101, "xfrm.spi": 0xca2eb8c1, "xfrm.packets": 5, "xfrm.bytes": 165,
+			"xfrm.protocol": "esp", "xfrm.reqid": 101, "xfrm.spi": int64(0xca2eb8c1), "xfrm.packets": 5, "xfrm.bytes": 165,
 		}
 		maps.Copy(all, more)
 		return all
@@ -129,15 +129,15 @@ func TestDocumentedRecords(t *testing.T) {
 	}{
 		{"xfrm.packet.dropped", with(map[string]any{"reason": "no_states", "xfrm.event.count": 1})},
 		{"xfrm.packet.dropped", with(map[string]any{"reason": "no_states", "xfrm.event.count": 9})},
-		{"xfrm.packet.dropped", with(map[string]any{"reason": "state_seq_error", "xfrm.event.count": 9, "xfrm.spi": 0xc32f2a90})},
+		{"xfrm.packet.dropped", with(map[string]any{"reason": "state_seq_error", "xfrm.event.count": 9, "xfrm.spi": int64(0xc32f2a90)})},
 		{"xfrm.packet.dropped", with(map[string]any{"reason": "state_proto_error", "xfrm.event.count": 11, "xfrm.spi": 0x2001})},
 		{"xfrm.packet.dropped", map[string]any{
 			"direction": "inbound", "reason": "no_states", "xfrm.event.count": 2584, "xfrm.event.peers": 2584,
 		}},
 		{"xfrm.acquire", flow},
 		{"xfrm.acquire", unanswered},
-		{"xfrm.sa.expired", with(map[string]any{"xfrm.spi": 0xce5dbef3, "xfrm.limit": "time", "xfrm.hard": false})},
-		{"xfrm.sa.expired", with(map[string]any{"xfrm.spi": 0xce5dbef3, "xfrm.limit": "time", "xfrm.hard": true})},
+		{"xfrm.sa.expired", with(map[string]any{"xfrm.spi": int64(0xce5dbef3), "xfrm.limit": "time", "xfrm.hard": false})},
+		{"xfrm.sa.expired", with(map[string]any{"xfrm.spi": int64(0xce5dbef3), "xfrm.limit": "time", "xfrm.hard": true})},
 		{"xfrm.sa.deleted", with(nil)},
 		{"xfrm.sa.deleted", map[string]any{"direction": "unknown"}},
 		{"xfrm.events.lost", map[string]any{"xfrm.event.source": "audit", "xfrm.event.count": 316}},

@@ -63,12 +63,9 @@ func boot() error {
 		"benchmarks":         runBenchmarks,
 		"mistakes":           runMistakes,
 		"tunnels":            func() error { return runTunnels(traffic.Steps()) },
-<<<<<<< HEAD
 		"events":             func() error { return runEvents(events.Steps()) },
 		"strongswan-events":  func() error { return runEvents(events.StrongSwan()) },
-=======
 		"many":               func() error { return runTunnels(traffic.Many()) },
->>>>>>> guests
 		"lockdown":           func() error { return runTunnels(traffic.Lockdown()) },
 		"strongswan-tunnels": func() error { return runTunnels(tunnel.StrongSwan()) },
 		"libreswan-tunnels":  func() error { return runTunnels(tunnel.Libreswan()) },
