@@ -46,7 +46,12 @@ func associations() []Step {
 			Run: func(w *World) error {
 				sa := inbound(w, 0x1002)
 				sa.Limits.PacketSoft, sa.Limits.PacketHard = 5, 10
-				return through(w, sa, inbound(w, 0x1002), 15)
+				// The eleventh expires it, and a timer removes it.
+				if err := through(w, sa, inbound(w, 0x1002), 11); err != nil {
+					return err
+				}
+				w.Settle()
+				return w.There.Datagrams(w.Here.Addr, port, 4)
 			},
 		},
 		{

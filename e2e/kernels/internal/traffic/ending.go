@@ -8,6 +8,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/lab"
@@ -56,8 +57,10 @@ func ending() []Step {
 				in := Manual(w.There, w.Here, 0x5000, 22)
 				in.Limits.PacketHard = 10
 				out := Manual(w.There, w.Here, 0x5000, 22)
-				return nil, errors.Join(w.Here.Add(in), w.There.Add(out, lab.Policy(w.Here.Addr, port, out)),
-					w.There.Datagrams(w.Here.Addr, port, 15))
+				// The eleventh expires it, and a timer removes it.
+				err := errors.Join(w.Here.Add(in), w.There.Add(out, lab.Policy(w.Here.Addr, port, out)),
+					w.There.Datagrams(w.Here.Addr, port, 11), w.isRemoved(in))
+				return nil, errors.Join(err, w.There.Datagrams(w.Here.Addr, port, 4))
 			},
 		},
 		{
@@ -82,10 +85,7 @@ func ending() []Step {
 				in.Limits.TimeHard = 3
 				err := errors.Join(w.Here.Add(in), w.There.Add(out, lab.Policy(w.Here.Addr, port, out)),
 					lab.Deliver(w.There, w.Here, w.Here.Addr, port, 7))
-				return nil, errors.Join(err, until("the association ends", func() bool {
-					_, err := w.Here.Netlink.XfrmStateGet(in)
-					return err != nil
-				}))
+				return nil, errors.Join(err, w.isRemoved(in))
 			},
 		},
 		{
@@ -175,6 +175,14 @@ func (w *World) delete(spi, reqid int) error {
 			side.Netlink.XfrmStateDel(Manual(w.Here, w.There, spi+1, reqid)))
 	}
 	return errors.Join(errs...)
+}
+
+// isRemoved waits until Here does not have an association any more.
+func (w *World) isRemoved(sa *netlink.XfrmState) error {
+	return until("the association ends", func() bool {
+		_, err := w.Here.Netlink.XfrmStateGet(sa)
+		return err != nil
+	})
 }
 
 func until(what string, condition func() bool) error {
