@@ -78,12 +78,12 @@ var daemonModules = []string{"esp6", "xfrm_interface", "ip_vti"}
 
 // thorough says whether all tests of tunnels run, on all kernels. Otherwise they run
 // on one kernel, and with one daemon.
-func thorough() bool { return os.Getenv("VERIFICATION_DIR") != "" }
+func thorough() bool { return os.Getenv("ALL_KERNELS") != "" }
 
 func onlyThorough(t *testing.T) {
 	t.Helper()
 	if !thorough() {
-		t.Skip("make verification runs it, or make e2e-kernels with VERIFICATION_DIR=DIRECTORY")
+		t.Skip("make verification runs it, or make e2e-kernels with ALL_KERNELS=true")
 	}
 }
 
