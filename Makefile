@@ -63,13 +63,15 @@ cross: ## Compile everything, tests included, for the other systems and architec
 	done
 
 .PHONY: fuzz
-fuzz: ## Fuzz the parsers of counters, cgroups and netlink messages, the configuration and whole scrapes, for FUZZTIME (30s) each.
+fuzz: ## Fuzz parsers, decoders, the sums of tunnels, the configuration and whole scrapes, for FUZZTIME (30s) each.
 	go test ./internal/xfrmstat -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 	go test ./internal/netns -run '^$$' -fuzz FuzzParseCgroup -fuzztime $(FUZZTIME)
 	go test ./internal/netlink -run '^$$' -fuzz FuzzMessages -fuzztime $(FUZZTIME)
 	go test ./internal/xfrmnl -run '^$$' -fuzz 'FuzzDecode$$' -fuzztime $(FUZZTIME)
 	go test ./internal/xfrmnl -run '^$$' -fuzz FuzzDecodePolicies -fuzztime $(FUZZTIME)
 	go test ./internal/rtnetlink -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME)
+	go test ./internal/tunnel -run '^$$' -fuzz FuzzAccumulator -fuzztime $(FUZZTIME)
+	go test ./internal/audit -run '^$$' -fuzz FuzzParse -fuzztime $(FUZZTIME)
 	go test ./internal/causes -run '^$$' -fuzz FuzzHasOtherMember -fuzztime $(FUZZTIME)
 	go test . -run '^$$' -fuzz FuzzDescribe -fuzztime $(FUZZTIME)
 	go test . -run '^$$' -fuzz FuzzConfig -fuzztime $(FUZZTIME)
