@@ -560,3 +560,11 @@ func TestEventsTicksAndRefusalsAtTheSameTime(t *testing.T) {
 	require.NoError(t, h.receiver.Shutdown(context.Background()))
 	close(h.handed)
 }
+
+func TestAClosedStreamOpensNothing(t *testing.T) {
+	s := &stream{open: func(context.Context) (events, error) { return newFakeSocket(), nil }}
+	s.close()
+	_, err := s.tick(context.Background())
+	require.NoError(t, err)
+	assert.Nil(t, s.opened())
+}
