@@ -33,12 +33,42 @@ type Config struct {
 	// Tunnels bounds what the metrics xfrm.tunnel.* remember.
 	Tunnels TunnelsConfig `mapstructure:"tunnels"`
 
+	// Logs bounds the records about dropped packets.
+	Logs LogsConfig `mapstructure:"logs"`
+
 	// OmitZero omits the points of xfrm.packet.dropped that are zero.
 	OmitZero bool `mapstructure:"omit_zero"`
 
 	// MetricsBuilderConfig enables and disables the metrics and the resource
 	// attributes that documentation.md lists.
 	metadata.MetricsBuilderConfig `mapstructure:",squash"`
+
+	// LogsBuilderConfig enables and disables the events that documentation.md
+	// lists.
+	metadata.LogsBuilderConfig `mapstructure:",squash"`
+}
+
+// LogsConfig bounds the records xfrm.packet.dropped.
+type LogsConfig struct {
+	// Interval is how long drops with the same reason, peer and SPI are counted
+	// together, after the first of them. The default is 10s.
+	Interval time.Duration `mapstructure:"interval"`
+	// Limit bounds the different ones in an interval. The others are counted
+	// together. The default is 100.
+	Limit int `mapstructure:"limit"`
+}
+
+// Validate returns one error for each value that is not allowed. It names the key,
+// the value and what is expected.
+func (c *LogsConfig) Validate() error {
+	var errs []error
+	if c.Interval < minInterval {
+		errs = append(errs, tooShort("interval", c.Interval, "at least "+minInterval.String()))
+	}
+	if c.Limit < 1 {
+		errs = append(errs, fmt.Errorf(`"limit": is %d, expected at least 1`, c.Limit))
+	}
+	return errors.Join(errs...)
 }
 
 // NetworkNamespacesConfig selects the network namespaces that are read besides the
@@ -155,12 +185,12 @@ func (c *Config) validateIdentity() []error {
 		enabled   bool
 		processes bool
 	}{
-		{"netns.name", c.ResourceAttributes.NetnsName.Enabled, false},
-		{"k8s.pod.uid", c.ResourceAttributes.K8sPodUID.Enabled, true},
-		{"container.id", c.ResourceAttributes.ContainerID.Enabled, true},
-		{"container.name", c.ResourceAttributes.ContainerName.Enabled, true},
-		{"systemd.unit.name", c.ResourceAttributes.SystemdUnitName.Enabled, true},
-		{"process.pid", c.ResourceAttributes.ProcessPid.Enabled, true},
+		{"netns.name", c.MetricsBuilderConfig.ResourceAttributes.NetnsName.Enabled, false},
+		{"k8s.pod.uid", c.MetricsBuilderConfig.ResourceAttributes.K8sPodUID.Enabled, true},
+		{"container.id", c.MetricsBuilderConfig.ResourceAttributes.ContainerID.Enabled, true},
+		{"container.name", c.MetricsBuilderConfig.ResourceAttributes.ContainerName.Enabled, true},
+		{"systemd.unit.name", c.MetricsBuilderConfig.ResourceAttributes.SystemdUnitName.Enabled, true},
+		{"process.pid", c.MetricsBuilderConfig.ResourceAttributes.ProcessPid.Enabled, true},
 	} {
 		setting := "network_namespaces::processes"
 		if !processes {
@@ -209,6 +239,8 @@ func newDefaultConfig() *Config {
 			Named: NamedNamespacesConfig{Directories: []string{netns.DefaultDirectory}},
 		},
 		Tunnels:              TunnelsConfig{Limit: tunnel.DefaultLimit, ForgetAfter: tunnel.DefaultForgetAfter},
+		Logs:                 LogsConfig{Interval: 10 * time.Second, Limit: 100},
+		LogsBuilderConfig:    metadata.DefaultLogsBuilderConfig(),
 		MetricsBuilderConfig: metadata.NewDefaultMetricsBuilderConfig(),
 	}
 }

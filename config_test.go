@@ -37,9 +37,20 @@ func TestDefaultConfig(t *testing.T) {
 	assert.Equal(t, time.Minute, cfg.CollectionInterval)
 	assert.Equal(t, time.Second, cfg.InitialDelay)
 	assert.True(t, cfg.Metrics.XfrmPacketDropped.Enabled)
+	assert.Equal(t, LogsConfig{Interval: 10 * time.Second, Limit: 100}, cfg.Logs)
+	assert.Equal(t, causesByDefault, cfg.Events)
 	loaded, err := loadConfig(t, "default")
 	require.NoError(t, err)
 	assert.Equal(t, cfg, loaded)
+}
+
+// causesByDefault are the events that say why packets are dropped.
+var causesByDefault = metadata.EventsConfig{
+	XfrmAcquire:       metadata.EventConfig{Enabled: true},
+	XfrmEventsLost:    metadata.EventConfig{Enabled: true},
+	XfrmPacketDropped: metadata.EventConfig{Enabled: true},
+	XfrmSaDeleted:     metadata.EventConfig{Enabled: true},
+	XfrmSaExpired:     metadata.EventConfig{Enabled: true},
 }
 
 func TestConfigAllSettings(t *testing.T) {
@@ -50,6 +61,10 @@ func TestConfigAllSettings(t *testing.T) {
 	assert.Equal(t, 10*time.Second, cfg.Timeout)
 	assert.Equal(t, "/hostfs", cfg.RootPath)
 	assert.Equal(t, TunnelsConfig{Limit: 100, ForgetAfter: time.Hour}, cfg.Tunnels)
+	assert.Equal(t, LogsConfig{Interval: 5 * time.Second, Limit: 7}, cfg.Logs)
+	assert.True(t, cfg.Events.XfrmSaCreated.Enabled)
+	assert.False(t, cfg.Events.XfrmPacketDropped.Enabled)
+	assert.True(t, cfg.Events.XfrmAcquire.Enabled)
 	assert.True(t, cfg.OmitZero)
 	assert.Equal(t, netns.Options{
 		Root: "/hostfs", Processes: true, Limit: 500,
@@ -72,7 +87,7 @@ func TestIdentifyingAttributes(t *testing.T) {
 	} {
 		t.Run(attribute, func(t *testing.T) {
 			cfg := newDefaultConfig()
-			disable(&cfg.ResourceAttributes)
+			disable(&cfg.MetricsBuilderConfig.ResourceAttributes)
 			require.NoError(t, confmap.Validate(cfg), "the main namespace has none")
 			cfg.NetworkNamespaces.Named.Include = []string{"*"}
 			if attribute == "netns.name" {
@@ -119,6 +134,10 @@ func TestConfigErrors(t *testing.T) {
 		"tunnels": {
 			`tunnels: "limit": is 0, expected at least 1`,
 			`"forget_after": is 24ns, expected at least 1s; a number needs a unit, for example "30s"`,
+		},
+		"logs": {
+			`logs: "interval": is 10ns, expected at least 100ms; a number needs a unit, for example "30s"`,
+			`"limit": is 0, expected at least 1`,
 		},
 		"numbers_without_unit": {
 			`"collection_interval": is 30ns, expected at least 100ms; a number needs a unit, for example "30s"`,

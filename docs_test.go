@@ -3,6 +3,7 @@
 package xfrmreceiver
 
 import (
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/xfrmreceiver/xfrmreceiver/internal/xfrmstat"
 )
@@ -101,4 +103,74 @@ func TestRunbookHasEveryReason(t *testing.T) {
 			at += next + len(part)
 		}
 	}
+}
+
+// docs/causes.md shows records as they are: each example is what the event says in
+// words, and there is no other.
+func TestDocumentedRecords(t *testing.T) {
+	with := func(more map[string]any) map[string]any {
+		all := map[string]any{
+			"direction": "inbound", "network.local.address": "10.0.0.1", "network.peer.address": "10.0.0.2",
+			"xfrm.protocol": "esp", "xfrm.reqid": 101, "xfrm.spi": int64(0xca2eb8c1), "xfrm.packets": 5, "xfrm.bytes": 165,
+		}
+		maps.Copy(all, more)
+		return all
+	}
+	flow := map[string]any{
+		"xfrm.acquire.state": "waiting", "network.transport": "udp", "network.peer.address": "10.0.0.2",
+		"source.address": "10.1.0.1", "source.port": 42517, "destination.address": "10.2.0.1", "destination.port": 7000,
+	}
+	unanswered := maps.Clone(flow)
+	unanswered["xfrm.acquire.state"] = "unanswered"
+	want := map[string]bool{}
+	for _, record := range []struct {
+		event      string
+		attributes map[string]any
+	}{
+		{"xfrm.packet.dropped", with(map[string]any{"reason": "no_states", "xfrm.event.count": 1})},
+		{"xfrm.packet.dropped", with(map[string]any{"reason": "no_states", "xfrm.event.count": 9})},
+		{"xfrm.packet.dropped", with(map[string]any{"reason": "state_seq_error", "xfrm.event.count": 9, "xfrm.spi": int64(0xc32f2a90)})},
+		{"xfrm.packet.dropped", with(map[string]any{"reason": "state_proto_error", "xfrm.event.count": 11, "xfrm.spi": 0x2001})},
+		{"xfrm.packet.dropped", map[string]any{
+			"direction": "inbound", "reason": "no_states", "xfrm.event.count": 2584, "xfrm.event.peers": 2584,
+		}},
+		{"xfrm.acquire", flow},
+		{"xfrm.acquire", unanswered},
+		{"xfrm.sa.expired", with(map[string]any{"xfrm.spi": int64(0xce5dbef3), "xfrm.limit": "time", "xfrm.hard": false})},
+		{"xfrm.sa.expired", with(map[string]any{"xfrm.spi": int64(0xce5dbef3), "xfrm.limit": "time", "xfrm.hard": true})},
+		{"xfrm.sa.deleted", with(nil)},
+		{"xfrm.sa.deleted", map[string]any{"direction": "unknown"}},
+		{"xfrm.events.lost", map[string]any{"xfrm.event.source": "audit", "xfrm.event.count": 316}},
+		{"xfrm.sa.created", with(nil)},
+		{"xfrm.policy.changed", map[string]any{
+			"xfrm.policy.change": "created", "direction": "outbound", "xfrm.policy.action": "allow",
+			"source.address": "10.1.0.0/24", "destination.address": "10.2.0.0/24",
+			"xfrm.policy.templates": []any{"src 10.0.0.1 dst 10.0.0.2 proto esp reqid 101 mode tunnel"},
+		}},
+		{"xfrm.policy.changed", map[string]any{"xfrm.policy.change": "flushed"}},
+		{"xfrm.mapping.changed", with(map[string]any{
+			"xfrm.spi": 0x3001, "network.peer.port": 61034, "xfrm.peer.previous_address": "10.0.0.2", "xfrm.peer.previous_port": 4500,
+		})},
+	} {
+		m := pcommon.NewMap()
+		require.NoError(t, m.FromRaw(record.attributes))
+		_, body := describe(record.event, attributes{m})
+		want[body] = true
+	}
+	content, err := os.ReadFile("docs/causes.md")
+	require.NoError(t, err)
+	got := map[string]bool{}
+	for _, block := range regexp.MustCompile("(?ms)^ *```text\n(.*?)^ *```$").FindAllStringSubmatch(string(content), -1) {
+		for line := range strings.Lines(block[1]) {
+			line = strings.TrimSpace(line)
+			if body, ok := strings.CutPrefix(line, "Body: Str("); ok {
+				line = strings.TrimSuffix(body, ")")
+			}
+			isRecord := !strings.HasPrefix(line, "->") && !regexp.MustCompile(`^[A-Z][A-Za-z_]*[:=]`).MatchString(line)
+			if isRecord {
+				got[line] = true
+			}
+		}
+	}
+	assert.Equal(t, want, got)
 }

@@ -21,6 +21,7 @@ func NewFactory() receiver.Factory {
 		metadata.Type,
 		func() component.Config { return newDefaultConfig() },
 		receiver.WithMetrics(createMetrics, metadata.MetricsStability),
+		receiver.WithLogs(createLogs, metadata.LogsStability),
 	)
 }
 
@@ -31,4 +32,13 @@ func createMetrics(_ context.Context, set receiver.Settings, cfg component.Confi
 		return nil, err
 	}
 	return newReceiver(set, config, source, next)
+}
+
+func createLogs(_ context.Context, set receiver.Settings, cfg component.Config, next consumer.Logs) (receiver.Logs, error) {
+	config := cfg.(*Config)
+	source, err := netns.NewSource(config.sourceOptions())
+	if err != nil {
+		return nil, err
+	}
+	return newLogsReceiver(set, config, source.Check, next, newStreams(config, source)...)
 }

@@ -66,6 +66,7 @@ var shared = []struct {
 	{netns.ErrPIDLimit, "; find the others by name (network_namespaces::named), or run them in a systemd service or a container"},
 	{associations.ErrNotPermitted, "; without it the metrics xfrm.sa.*, xfrm.policy.* and xfrm.tunnel.* are missing"},
 	{netns.ErrSocketNotPermitted, "; without them its metrics xfrm.sa.*, xfrm.policy.* and xfrm.tunnel.* are missing"},
+	{netns.ErrSocketRefused, "; its metrics xfrm.sa.*, xfrm.policy.* and xfrm.tunnel.* are missing"},
 	{associations.ErrOverrun, ""},
 	{associations.ErrTunnelLimit, ""},
 	{associations.ErrAssociationLimit, ""},
@@ -214,11 +215,11 @@ func (f *failures) report() error {
 		}
 	}
 	for _, err := range shorten(begun) {
-		f.logger.Error("Reading XFRM statistics failed; this is logged once, until it changes",
+		f.logger.Error("Reading from the kernel failed; this is logged once, until it changes",
 			zap.Error(err), zap.Int("missing_points", points))
 	}
 	for _, err := range shorten(over) {
-		f.logger.Info("Reading XFRM statistics works again", zap.NamedError("previous_error", err))
+		f.logger.Info("Reading from the kernel works again", zap.NamedError("previous_error", err))
 	}
 	if len(errs) == 0 {
 		return nil

@@ -37,7 +37,7 @@ func TestFailureIsLoggedOnceWhateverThePID(t *testing.T) {
 	}
 	assert.Len(t, logs.FilterLevelExact(zapcore.ErrorLevel).All(), 1)
 	require.NoError(t, f.report())
-	assert.Len(t, logs.FilterMessage("Reading XFRM statistics works again").All(), 1)
+	assert.Len(t, logs.FilterMessage("Reading from the kernel works again").All(), 1)
 
 	logs.TakeAll()
 	var parser xfrmstat.Parser

@@ -168,7 +168,7 @@ func TestUnreadable(t *testing.T) {
 			require.NoError(t, os.RemoveAll(proc.file()))
 			proc.write("XfrmInError\t1\n")
 			assert.Equal(t, map[string]int64{"inbound/error": 1}, values(t, h.next()))
-			assert.Len(t, h.logs.FilterMessage("Reading XFRM statistics works again").All(), 1)
+			assert.Len(t, h.logs.FilterMessage("Reading from the kernel works again").All(), 1)
 		})
 	}
 }

@@ -68,7 +68,7 @@ func tunnelAttributes(t *tunnel.Tunnel) []metadata.MetricAttributeOption {
 		attributes = append(attributes, metadata.WithXfrmIfIDMetricAttribute(int64(t.IfID)))
 	}
 	if t.Mark != 0 || t.MarkMask != 0 {
-		attributes = append(attributes, metadata.WithXfrmMarkMetricAttribute(hex(t.Mark)+"/"+hex(t.MarkMask)))
+		attributes = append(attributes, metadata.WithXfrmMarkMetricAttribute(markText(t.Key)))
 	}
 	if t.Interface != "" {
 		attributes = append(attributes, metadata.WithNetworkInterfaceNameMetricAttribute(t.Interface))
@@ -88,7 +88,10 @@ var protocolName = map[uint8]string{
 	xfrmnl.ProtocolIPComp: "ipcomp",
 }
 
-// hex writes a number as ip(8) does, with the %#x of C.
+// markText writes a mark and its mask as ip(8) does.
+func markText(key tunnel.Key) string { return hex(key.Mark) + "/" + hex(key.MarkMask) }
+
+// hex writes a number as the %#x of C does.
 func hex(n uint32) string {
 	if n == 0 {
 		return "0"

@@ -16,8 +16,8 @@ import (
 const statFile = "/proc/net/xfrm_stat"
 
 // readFloor opens the file, reads it to its end and closes it, without allocating
-// a buffer.
-func readFloor(dir int, path string, buf []byte) {
+// a buffer. It returns what it read.
+func readFloor(dir int, path string, buf []byte) []byte {
 	fd := must(unix.Openat(dir, path, unix.O_RDONLY|unix.O_CLOEXEC, 0))
 	n := 0
 	for {
@@ -28,6 +28,7 @@ func readFloor(dir int, path string, buf []byte) {
 		n += got
 	}
 	check(unix.Close(fd))
+	return buf[:n]
 }
 
 // readWithOS reads a file to its end with package os, as procfs does.

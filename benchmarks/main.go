@@ -24,11 +24,19 @@ const few, many = 100, 4000
 
 func main() {
 	out := flag.String("o", "", "file to write the report to; default: the terminal")
+	guest := flag.String("guest", "", "file with what -established printed in a guest")
+	only := flag.Bool("established", false, "measure established security associations alone; the kernel must have ESP")
 	flag.Parse()
 	done := make(chan struct{})
 	go func() { // the main goroutine's thread is the main one
 		defer close(done)
-		r := run()
+		if *only {
+			r := new(report)
+			establishedAssociations(r)
+			fmt.Print(r)
+			return
+		}
+		r := run(*guest)
 		if *out == "" {
 			fmt.Print(r)
 			return
@@ -38,13 +46,14 @@ func main() {
 	<-done
 }
 
-func run() string {
+func run(guest string) string {
 	r := new(report)
 	r.text("# Performance")
 	r.text("`make bench` wrote this page on a machine with %d cores (%s), Linux %s, %s, on %s.",
 		runtime.NumCPU(), cpuModel(), kernelVersion(), runtime.Version(), time.Now().UTC().Format(time.DateOnly))
 	r.text("All contenders run in turn in one process. Each figure is the lowest of several rounds. CPU is the time of all threads,\n" +
-		"in user space and in the kernel. The figures depend on the machine, so compare only figures of the same table.")
+		"in user space and in the kernel, and of the programs that a contender runs. The figures depend on the machine, so compare\n" +
+		"only figures of the same table.")
 	r.text("A scrape is one of a running receiver, from the end of its interval until its consumer has the metrics.\n" +
 		"It includes the work of the Collector's scraper controller.")
 	parsing(r)
@@ -66,6 +75,9 @@ func run() string {
 			kill := startProcesses(n)
 			return func() { procFloor(buf) }, func(c *xfrmreceiver.Config) { c.NetworkNamespaces.Processes = true }, kill
 		})
+	larvalAssociations(r)
+	copyGuest(r, guest)
+	emission(r)
 	r.text("---")
 	r.text("[Contents](README.md)")
 	return r.String()

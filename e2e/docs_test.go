@@ -47,7 +47,7 @@ func TestShippedConfigurations(t *testing.T) {
 			validate(t, file)
 			for _, overlay := range overlays {
 				validate(t, file, overlay)
-				validate(t, file, shipped("tunnels.yaml"), overlay)
+				validate(t, file, shipped("tunnels.yaml"), shipped("causes.yaml"), overlay)
 			}
 		})
 	}

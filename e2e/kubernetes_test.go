@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	monitoringv1 "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	appsv1 "k8s.io/api/apps/v1"
@@ -29,10 +30,11 @@ type manifests struct {
 	namespace corev1.Namespace
 	account   corev1.ServiceAccount
 	daemonSet appsv1.DaemonSet
-	// Those of some overlays.
-	configMap corev1.ConfigMap
-	role      rbacv1.ClusterRole
-	binding   rbacv1.ClusterRoleBinding
+	// Those of some overlays and components.
+	configMaps []corev1.ConfigMap
+	role       rbacv1.ClusterRole
+	binding    rbacv1.ClusterRoleBinding
+	rule       monitoringv1.PrometheusRule
 }
 
 // kustomize builds a folder of distribution/kubernetes, and decodes each object as
@@ -50,29 +52,36 @@ func build(t *testing.T, path string) (m manifests) {
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, objects.Size(), 3)
 	for _, object := range objects.Resources() {
+		var configMap corev1.ConfigMap
 		into, known := map[string]any{
 			"v1/Namespace": &m.namespace, "v1/ServiceAccount": &m.account, "apps/v1/DaemonSet": &m.daemonSet,
-			"v1/ConfigMap": &m.configMap, "rbac.authorization.k8s.io/v1/ClusterRole": &m.role,
+			"v1/ConfigMap": &configMap, "rbac.authorization.k8s.io/v1/ClusterRole": &m.role,
 			"rbac.authorization.k8s.io/v1/ClusterRoleBinding": &m.binding,
+			"monitoring.coreos.com/v1/PrometheusRule":         &m.rule,
 		}[object.GetApiVersion()+"/"+object.GetKind()]
 		require.True(t, known, "%s", object.CurId())
 		text, err := object.AsYAML()
 		require.NoError(t, err)
 		require.NoError(t, yaml.UnmarshalStrict(text, into), "%s", text)
+		if object.GetKind() == "ConfigMap" {
+			m.configMaps = append(m.configMaps, configMap)
+		}
 	}
 	return m
 }
 
 // Every way to deploy has exactly the rights that it needs.
 func TestKubernetesManifests(t *testing.T) {
-	for _, folder := range []string{"base", "overlays/host", "overlays/processes", "overlays/named", "overlays/names", "overlays/gateway", "overlays/tunnels", "overlays/tunnels-pods"} {
+	for _, folder := range []string{"base", "overlays/host", "overlays/processes", "overlays/named", "overlays/names", "overlays/gateway", "overlays/tunnels", "overlays/tunnels-pods", "overlays/causes"} {
 		t.Run(folder, func(t *testing.T) {
 			m := kustomize(t, folder)
-			names, gateway, tunnels := folder == "overlays/names", folder == "overlays/gateway", folder == "overlays/tunnels"
+			names, gateway := folder == "overlays/names", folder == "overlays/gateway"
+			hostNetwork := folder == "overlays/tunnels" || folder == "overlays/causes"
 			capabilities := map[string][]corev1.Capability{
 				"overlays/named":        {"SYS_ADMIN"},
 				"overlays/tunnels":      {"NET_ADMIN"},
 				"overlays/tunnels-pods": {"NET_ADMIN", "SYS_ADMIN", "SYS_PTRACE"},
+				"overlays/causes":       {"AUDIT_READ", "NET_ADMIN"},
 			}[folder]
 
 			assert.Equal(t, "xfrm", m.namespace.Name)
@@ -87,7 +96,7 @@ func TestKubernetesManifests(t *testing.T) {
 			assert.Equal(t, m.account.Name, pod.ServiceAccountName)
 			assert.Equal(t, names, *pod.AutomountServiceAccountToken, "a token only where it is used")
 			assert.False(t, pod.HostPID || pod.HostIPC, "no namespace of the node's")
-			assert.Equal(t, tunnels, pod.HostNetwork, "the network only where it saves other rights")
+			assert.Equal(t, hostNetwork, pod.HostNetwork, "the network only where it saves other rights")
 			assert.Equal(t, corev1.SeccompProfileTypeRuntimeDefault, pod.SecurityContext.SeccompProfile.Type)
 			assert.Contains(t, pod.Tolerations, corev1.Toleration{Operator: corev1.TolerationOpExists}, "on every node")
 			assert.Empty(t, pod.NodeSelector)
@@ -128,7 +137,7 @@ func TestKubernetesManifests(t *testing.T) {
 			case gateway:
 				mounts = 3
 				assert.Equal(t, *pod.SecurityContext.RunAsGroup, *pod.SecurityContext.FSGroup, "writes the queue, reads the key")
-			case tunnels:
+			case hostNetwork:
 				mounts = 0
 			}
 			require.Len(t, container.VolumeMounts, mounts)
@@ -151,6 +160,7 @@ func TestKubernetesManifests(t *testing.T) {
 			}
 			assert.Equal(t, map[string]int32{"metrics": 9464, "health": 13133}, ports)
 			assert.Equal(t, "9464", template.Annotations["prometheus.io/port"])
+			assert.Equal(t, strconv.FormatBool(!gateway), template.Annotations["prometheus.io/scrape"])
 			assert.Equal(t, "health", container.LivenessProbe.HTTPGet.Port.StrVal)
 			assert.Equal(t, "health", container.StartupProbe.HTTPGet.Port.StrVal)
 			assert.Greater(t, container.Resources.Limits.Memory().Value(), int64(256<<20), "more than the memory_limiter's")
@@ -199,28 +209,162 @@ func TestKubernetesGateway(t *testing.T) {
 	assert.Equal(t, "node-1", got["/processors/resource/attributes/2/value"])
 }
 
-// The kustomization that the documentation shows sets the image of the overlay it names.
-func TestDocumentedKustomization(t *testing.T) {
+// As the overlay for a gateway runs it, the collector reads its key and writes its queue. Both
+// belong to root and to the group of fsGroup, as kubelet mounts them. To any other group, they
+// are closed.
+func TestKubernetesGatewayRuns(t *testing.T) {
+	requireRoot(t)
+	spec := kustomize(t, filepath.Join("overlays", "gateway")).daemonSet.Spec.Template.Spec
+	args := []string{
+		"setpriv", fmt.Sprintf("--reuid=%d", *spec.SecurityContext.RunAsUser), fmt.Sprintf("--regid=%d", *spec.SecurityContext.RunAsGroup),
+		"--clear-groups", "--no-new-privs", "--bounding-set=-all", publicProgram(t),
+	}
+	for _, arg := range spec.Containers[0].Args {
+		if file, ok := strings.CutPrefix(arg, "/etc/otelcol-xfrm/"); ok {
+			arg = public(t, file, readShipped(t, file))
+		}
+		args = append(args, arg)
+	}
+	own := newNamespace(t)
+	start := func(group int64) (c *process, queue string) {
+		queue = filepath.Dir(public(t, "remove", ""))
+		require.NoError(t, os.Remove(filepath.Join(queue, "remove")))
+		require.NoError(t, os.Chown(queue, 0, int(group)))
+		require.NoError(t, os.Chmod(queue, 0o2770))
+		cmd := own.command(args...)
+		cmd.Env = append(os.Environ(), "ROOT_PATH=/", "HOST_NAME=node-1", "QUEUE="+queue)
+		for _, variable := range newAuthority(t).issue("127.0.0.1") {
+			name, file, _ := strings.Cut(variable, "=")
+			content, err := os.ReadFile(file)
+			require.NoError(t, err)
+			file = public(t, name, string(content))
+			require.NoError(t, os.Chown(file, 0, int(group)))
+			require.NoError(t, os.Chmod(file, 0o440))
+			cmd.Env = append(cmd.Env, name+"="+file)
+		}
+		return run(t, cmd), queue
+	}
+
+	c, queue := start(*spec.SecurityContext.FSGroup)
+	eventually(t, "the collector is healthy, and there is a queue", func() bool {
+		files, err := os.ReadDir(queue)
+		require.NoError(t, err)
+		response, err := own.client().Get("http://127.0.0.1:13133/")
+		if err != nil {
+			return false
+		}
+		require.NoError(t, response.Body.Close())
+		return response.StatusCode == http.StatusOK && len(files) == 1
+	})
+	c.interrupt()
+
+	c, _ = start(*spec.SecurityContext.FSGroup - 1)
+	eventually(t, "the collector ends", func() bool {
+		select {
+		case <-c.done:
+			return true
+		default:
+			return false
+		}
+	})
+	require.Error(t, c.err)
+	assert.Contains(t, c.output.String(), "permission denied")
+}
+
+// The kustomizations that the documentation shows set the image of the overlay they name. The
+// last also has a configuration, a gateway and the alerts.
+func TestDocumentedKustomizations(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join("..", "docs", "kubernetes.md"))
 	require.NoError(t, err)
-	clone, err := filepath.Abs("..")
-	require.NoError(t, err)
-	folder, err := filepath.EvalSymlinks(t.TempDir())
-	require.NoError(t, err)
+	folder := t.TempDir()
+	for _, part := range []string{"distribution/kubernetes", "monitoring"} {
+		require.NoError(t, os.CopyFS(filepath.Join(folder, "xfrmreceiver", part), os.DirFS(filepath.Join("..", part))))
+	}
+	const config = "receivers: {xfrm: {collection_interval: 15s}}\n"
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "config.yaml"), []byte(config), 0o600))
+	var m manifests
 	seen := 0
 	for _, block := range yamlBlock.FindAllStringSubmatch(string(content), -1) {
 		if block[1] != "kustomization" {
 			continue
 		}
 		seen++
-		relative, err := filepath.Rel(folder, clone)
-		require.NoError(t, err)
-		text := strings.Replace(block[2], "xfrmreceiver/distribution", relative+"/distribution", 1)
-		require.NoError(t, os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(text), 0o600))
-		m := build(t, folder)
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(block[2]), 0o600))
+		m = build(t, folder)
 		assert.Equal(t, "registry.example.com/otelcol-xfrm:0.1.0", m.daemonSet.Spec.Template.Spec.Containers[0].Image)
 	}
-	assert.Equal(t, 1, seen)
+	require.Equal(t, 2, seen)
+	require.Len(t, m.configMaps, 1)
+	assert.Equal(t, map[string]string{"config.yaml": config}, m.configMaps[0].Data)
+	assert.Equal(t, 1, strings.Count(fmt.Sprint(m.daemonSet.Spec.Template.Spec.Containers[0].Env), "GATEWAY"))
+	assert.Contains(t, m.daemonSet.Spec.Template.Spec.Containers[0].Env, corev1.EnvVar{Name: "GATEWAY", Value: "gateway.example.net:4317"})
+	assert.NotEmpty(t, m.rule.Spec.Groups)
+}
+
+// Every overlay takes every component: the files that the arguments name are mounted, and
+// the name of each ConfigMap ends with a hash, so that a change restarts the pods.
+func TestKubernetesComponents(t *testing.T) {
+	for _, overlay := range []string{"host", "processes", "named", "tunnels", "tunnels-pods", "causes"} {
+		t.Run(overlay, func(t *testing.T) {
+			folder := t.TempDir()
+			require.NoError(t, os.CopyFS(folder, os.DirFS(filepath.Join("..", "distribution", "kubernetes"))))
+			require.NoError(t, os.WriteFile(filepath.Join(folder, "config.yaml"), []byte("receivers:\n"), 0o600))
+			require.NoError(t, os.WriteFile(filepath.Join(folder, "kustomization.yaml"), []byte(
+				"resources: [overlays/"+overlay+"]\n"+
+					"components: [components/gateway, components/names, components/configuration]\n"+
+					"configMapGenerator: [{ name: otelcol-xfrm, namespace: xfrm, files: [config.yaml] }]\n"), 0o600))
+			m := build(t, folder)
+			bare := kustomize(t, filepath.Join("overlays", overlay))
+			pod, barePod := m.daemonSet.Spec.Template.Spec, bare.daemonSet.Spec.Template.Spec
+
+			added, ok := strings.CutPrefix(strings.Join(pod.Containers[0].Args, " "), strings.Join(barePod.Containers[0].Args, " "))
+			require.True(t, ok, "after those of the overlay")
+			assert.Equal(t, " --config /etc/otelcol-xfrm/to-gateway.yaml --config /etc/otelcol-xfrm-names/names.yaml"+
+				" --config /etc/otelcol-xfrm-configuration/config.yaml", added)
+			assert.Equal(t, barePod.Containers[0].SecurityContext, pod.Containers[0].SecurityContext, "no other rights")
+			assert.Equal(t, *barePod.SecurityContext.RunAsUser, *pod.SecurityContext.RunAsUser)
+
+			mounts := map[string]string{}
+			for _, mount := range pod.Containers[0].VolumeMounts {
+				mounts[mount.Name] = mount.MountPath
+			}
+			assert.Len(t, pod.Volumes, len(mounts))
+			require.Len(t, m.configMaps, 2)
+			for _, configMap := range m.configMaps {
+				assert.Equal(t, "xfrm", configMap.Namespace)
+				assert.Regexp(t, `^otelcol-xfrm(-names)?-[a-z0-9]{10}$`, configMap.Name)
+				mounted := slices.IndexFunc(pod.Volumes, func(volume corev1.Volume) bool {
+					return volume.ConfigMap != nil && volume.ConfigMap.Name == configMap.Name
+				})
+				if assert.GreaterOrEqual(t, mounted, 0, configMap.Name) {
+					for file := range configMap.Data {
+						assert.Contains(t, pod.Containers[0].Args, mounts[pod.Volumes[mounted].Name]+"/"+file)
+					}
+				}
+			}
+		})
+	}
+}
+
+// The PodMonitor selects the pods of the DaemonSet by a port that they have, and identifies
+// a target by its node: a pod is another after each rollout.
+func TestPodMonitor(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join("..", "distribution", "kubernetes", "podmonitor.yaml"))
+	require.NoError(t, err)
+	var monitor monitoringv1.PodMonitor
+	require.NoError(t, yaml.UnmarshalStrict(content, &monitor))
+	assert.Equal(t, monitoringv1.SchemeGroupVersion.String(), monitor.APIVersion)
+	assert.Equal(t, monitoringv1.PodMonitorsKind, monitor.Kind)
+	m := kustomize(t, "base")
+	assert.Equal(t, m.daemonSet.Namespace, monitor.Namespace)
+	assert.Equal(t, m.daemonSet.Spec.Template.Labels, monitor.Spec.Selector.MatchLabels)
+	require.Len(t, monitor.Spec.PodMetricsEndpoints, 1)
+	endpoint := monitor.Spec.PodMetricsEndpoints[0]
+	assert.Equal(t, m.daemonSet.Spec.Template.Spec.Containers[0].Ports[0].Name, *endpoint.Port)
+	require.Len(t, endpoint.RelabelConfigs, 2)
+	assert.Equal(t, "instance", endpoint.RelabelConfigs[0].TargetLabel)
+	assert.Equal(t, []monitoringv1.LabelName{"__meta_kubernetes_pod_node_name"}, endpoint.RelabelConfigs[0].SourceLabels)
+	assert.Equal(t, monitoringv1.RelabelConfig{Action: "labeldrop", Regex: "pod"}, endpoint.RelabelConfigs[1])
 }
 
 // schedules says whether a node's labels are what a pod requires, as the scheduler does.
@@ -292,6 +436,7 @@ func TestKubernetesModes(t *testing.T) {
 		"named":        {has: []string{inPod, inSite}, lacks: []string{inNamedPod}},
 		"tunnels":      {lacks: []string{inPod, inSite, inNamedPod}, zeros: true, policies: []string{""}},
 		"tunnels-pods": {has: []string{inPod}, lacks: []string{inSite, inNamedPod}, policies: []string{"", "k8s_pod_uid=" + uid + " "}},
+		"causes":       {lacks: []string{inPod, inSite, inNamedPod}, zeros: true},
 	} {
 		t.Run(folder, func(t *testing.T) {
 			spec := kustomize(t, filepath.Join("overlays", folder)).daemonSet.Spec.Template.Spec
@@ -365,7 +510,12 @@ func TestKubernetesModes(t *testing.T) {
 				c.interrupt()
 			}
 			assert.NotContains(t, c.output.String(), "\twarn\t", "nothing to complain about")
-			assert.NotContains(t, c.output.String(), "\terror\t")
+			if folder == "causes" { // own is not the initial network namespace
+				assert.Equal(t, 1, strings.Count(c.output.String(), notInitial))
+				assert.Equal(t, 1, strings.Count(c.output.String(), "\terror\t"))
+			} else {
+				assert.NotContains(t, c.output.String(), "\terror\t")
+			}
 		})
 	}
 }

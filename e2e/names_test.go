@@ -196,8 +196,9 @@ func TestKubernetesNames(t *testing.T) {
 	require.Equal(t, []rbacv1.Subject{{Kind: "ServiceAccount", Name: m.account.Name, Namespace: m.account.Namespace}}, m.binding.Subjects)
 	container := m.daemonSet.Spec.Template.Spec.Containers[0]
 	require.Equal(t, "/etc/otelcol-xfrm-names/names.yaml", container.Args[len(container.Args)-1])
-	require.Equal(t, m.configMap.Name, m.daemonSet.Spec.Template.Spec.Volumes[1].ConfigMap.Name)
-	require.Regexp(t, `^otelcol-xfrm-names-\w+$`, m.configMap.Name, "a hash, so that a change restarts the pods")
+	require.Len(t, m.configMaps, 1)
+	require.Equal(t, m.configMaps[0].Name, m.daemonSet.Spec.Template.Spec.Volumes[1].ConfigMap.Name)
+	require.Regexp(t, `^otelcol-xfrm-names-\w+$`, m.configMaps[0].Name, "a hash, so that a change restarts the pods")
 
 	const uid = "8dbc5577-d0e2-4706-8787-57d52c03ddf3"
 	own, far := pair(t)
@@ -236,7 +237,7 @@ func TestKubernetesNames(t *testing.T) {
 	start := func(more ...string) *process {
 		t.Helper()
 		cmd := own.command(append([]string{
-			collector, "--config", shipped("kubernetes.yaml"), "--config", writeFile(t, "names.yaml", m.configMap.Data["names.yaml"]),
+			collector, "--config", shipped("kubernetes.yaml"), "--config", writeFile(t, "names.yaml", m.configMaps[0].Data["names.yaml"]),
 			// Nothing here has a token or the authority of a cluster.
 			"--config", "yaml:processors::k8s_attributes::auth_type: none", "--config", "yaml:receivers::xfrm::initial_delay: 0s",
 		}, more...)...)

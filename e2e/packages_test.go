@@ -35,6 +35,8 @@ var packaged = map[string]string{
 	"/usr/share/otelcol-xfrm/named-namespaces.conf":  "-rw-r--r--",
 	"/usr/share/otelcol-xfrm/to-gateway.conf":        "-rw-r--r--",
 	"/usr/share/otelcol-xfrm/to-gateway-group.conf":  "-rw-r--r--",
+	"/usr/share/otelcol-xfrm/causes.conf":            "-rw-r--r--",
+	"/usr/share/otelcol-xfrm/config/causes.yaml":     "-rw-r--r--",
 	"/usr/share/otelcol-xfrm/tunnels.conf":           "-rw-r--r--",
 	"/usr/share/otelcol-xfrm/tunnels-processes.conf": "-rw-r--r--",
 	"/usr/share/otelcol-xfrm/config/tunnels.yaml":    "-rw-r--r--",

@@ -36,7 +36,7 @@ rm -rf "$root/etc/systemd/system" "$root/etc/otelcol-xfrm"
 cp -r "$units/etc/systemd/system" "$root/etc/systemd/system"
 # There is no journal.
 mkdir -p "$root/etc/systemd/system/otelcol-xfrm.service.d"
-printf '[Service]\nStandardError=append:/run/otelcol-xfrm.log\n' >"$root/etc/systemd/system/otelcol-xfrm.service.d/log.conf"
+printf '[Service]\nStandardOutput=append:/run/otelcol-xfrm.log\nStandardError=append:/run/otelcol-xfrm.log\n' >"$root/etc/systemd/system/otelcol-xfrm.service.d/log.conf"
 cp -a "$etc" "$root/etc/otelcol-xfrm"
 echo otelcol-xfrm-tls:x:61234: >>"$root/etc/group"
 install -m 755 "$OTELCOL_XFRM" "$root/usr/bin/otelcol-xfrm"
@@ -243,6 +243,34 @@ func TestService(t *testing.T) {
 		sandboxed(t, s, "0000000000281000") // CAP_SYS_ADMIN, CAP_SYS_PTRACE, CAP_NET_ADMIN
 		assert.NotContains(t, s.log(), "\terror\t")
 	})
+
+	for name, dropIns := range map[string][]string{
+		"causes":             {"causes.conf"},
+		"tunnels and causes": {"tunnels.conf", "causes.conf"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			here := newNamespace(t)
+			sink := newLogSink(t, here)
+			const overlays = "/usr/share/otelcol-xfrm/config/"
+			s := newService(t, here, map[string]string{
+				"config.yaml": strings.Replace(readShipped(t, "host.yaml"), "  xfrm:\n", "  xfrm:\n    events: { xfrm.policy.changed: { enabled: true } }\n", 1),
+				"environment": "CAUSES=\"--config " + overlays + "causes.yaml --config " + overlays + "to-logs-otlp.yaml\"\n" +
+					"LOGS_URL=http://127.0.0.1:4318/v1/logs\n",
+			}, dropIns...)
+			eventually(t, "the service is ready", func() bool { return strings.Contains(s.log(), "Everything is ready") })
+			addPolicies(here, 1, 0, 0)
+			eventually(t, "a record is printed", func() bool { return strings.Contains(s.log(), "\nthe inbound policy for ") })
+			eventually(t, "a record is sent", func() bool { return len(sink.logRecords()) == 1 })
+			if len(dropIns) > 1 {
+				s.systemctl("reload", "otelcol-xfrm")
+				hasPolicies(t, parsePolicies(t, here.serves(s.process, policyCount)), "", 1, 0, 0)
+			}
+			sandboxed(t, s, "0000002000001000") // CAP_AUDIT_READ, CAP_NET_ADMIN
+			// The kernel delivers audit records in the initial network namespace only.
+			assert.Equal(t, strings.Count(s.log(), notInitial), strings.Count(s.log(), "\terror\t"))
+			assert.Contains(t, s.log(), notInitial)
+		})
+	}
 
 	toGateway := func(t *testing.T, capabilities string, dropIns ...string) *service {
 		t.Helper()

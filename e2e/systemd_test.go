@@ -62,6 +62,7 @@ func TestSystemdUnit(t *testing.T) {
 		"with the one for older versions":       {[]string{"to-gateway-group.conf"}, 18},
 		"with the drop-in for tunnels":          {[]string{"tunnels.conf"}, 21},
 		"with both for tunnels":                 {[]string{"tunnels.conf", "tunnels-processes.conf"}, 27},
+		"with the drop-in for causes":           {[]string{"causes.conf"}, 22},
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := systemdRoot(t, test.dropIns...)

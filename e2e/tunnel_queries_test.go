@@ -209,6 +209,9 @@ type metadata struct {
 		} `json:"sum"`
 		Attributes []string `json:"attributes"`
 	} `json:"metrics"`
+	Events map[string]struct {
+		Enabled bool `json:"enabled"`
+	} `json:"events"`
 }
 
 func readMetadata(t *testing.T) (m metadata) {

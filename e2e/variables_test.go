@@ -53,7 +53,9 @@ func shippedFiles(t *testing.T) (files []shippedFile) {
 	return files
 }
 
-func isOverlay(name string) bool { return isSender(name) || name == "tunnels.yaml" }
+func isOverlay(name string) bool {
+	return isSender(name) || name == "tunnels.yaml" || name == "causes.yaml"
+}
 
 func isSender(name string) bool { return strings.HasPrefix(name, "to-") }
 
@@ -122,7 +124,7 @@ func TestShippedVariables(t *testing.T) {
 			}
 		})
 	}
-	for _, name := range []string{"HOST_NAME", "LISTEN", "HEALTH", "ROOT_PATH", "PROMETHEUS_URL", "GATEWAY", "TLS_CA", "TLS_CERT", "TLS_KEY", "QUEUE"} {
+	for _, name := range []string{"HOST_NAME", "LISTEN", "HEALTH", "ROOT_PATH", "PROMETHEUS_URL", "GATEWAY", "TLS_CA", "TLS_CERT", "TLS_KEY", "QUEUE", "LOGS_URL"} {
 		assert.True(t, seen[name], name)
 	}
 }

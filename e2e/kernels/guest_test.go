@@ -44,6 +44,8 @@ type guest struct {
 	kernel archive.Kernel
 	dir    string
 	files  *initramfs.Writer
+	// parameters are the kernel's.
+	parameters string
 }
 
 // newGuest gets a kernel and begins an initramfs with what every guest needs.
@@ -111,7 +113,7 @@ func (g *guest) run(arg string, limit time.Duration) []report.Line {
 	require.NoError(g.t, g.files.Close())
 	begin := time.Now()
 	result, err := machine.Boot(g.dir, machine.Guest{
-		Kernel: g.kernel.Image, Initramfs: filepath.Join(g.dir, "initramfs"), Arg: arg, Timeout: limit,
+		Kernel: g.kernel.Image, Initramfs: filepath.Join(g.dir, "initramfs"), Arg: arg, Parameters: g.parameters, Timeout: limit,
 	})
 	g.t.Logf("%s ran for %.0f s", g.kernel.Release, time.Since(begin).Seconds())
 	for _, line := range result.Lines {

@@ -56,11 +56,25 @@ func (g *guest) strongSwan(tree string) {
 	for _, plugin := range tunnel.Plugins {
 		programs = append(programs, filepath.Join(tunnel.PluginDir, "libstrongswan-"+plugin+".so"))
 	}
+	g.daemon(tree, programs)
+}
+
+// libreswan adds its programs, and the libraries that NSS loads by itself.
+func (g *guest) libreswan(tree string) {
+	g.t.Helper()
+	g.daemon(tree, []string{tunnel.Pluto, tunnel.Whack, tunnel.AddConn, tunnel.Certutil},
+		"libsoftokn3.so", "libfreebl3.so", "libfreeblpriv3.so")
+}
+
+func (g *guest) daemon(tree string, programs []string, libraries ...string) {
+	g.t.Helper()
 	for _, program := range programs {
 		require.NoError(g.t, g.files.Linked(program, tree, filepath.Join(tree, program)))
 	}
-	// The C library loads it when a thread is cancelled.
-	require.NoError(g.t, g.files.Library(tree, "libgcc_s.so.1"))
+	// The C library loads libgcc_s when a thread is cancelled.
+	for _, library := range append(libraries, "libgcc_s.so.1") {
+		require.NoError(g.t, g.files.Library(tree, library))
+	}
 	g.files.Link("/var/run", "/run")
 }
 

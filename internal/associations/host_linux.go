@@ -14,9 +14,9 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/internal/tunnel"
 )
 
-// host implements tunnel.Host. It asks the kernel once, when the first tunnel is
-// new.
-type host struct {
+// Host implements tunnel.Host. It asks the kernel once, when it is first asked
+// itself.
+type Host struct {
 	ctx     context.Context
 	sockets netns.Sockets
 	conn    *netlink.Conn
@@ -25,27 +25,31 @@ type host struct {
 
 	addresses  map[netip.Addr]bool
 	interfaces []rtnetlink.Interface
-	// err is why something is not known.
+	// err is why something is not known, the first such error.
 	err error
 }
 
 // IsLocal implements tunnel.Host.
-func (h *host) IsLocal(address netip.Addr) bool {
+func (h *Host) IsLocal(address netip.Addr) bool {
 	if !h.askedAddresses {
 		h.askedAddresses = true
 		if h.open() {
-			h.addresses, h.err = rtnetlink.Addresses(h.ctx, h.conn)
+			var err error
+			h.addresses, err = rtnetlink.Addresses(h.ctx, h.conn)
+			h.note(err)
 		}
 	}
 	return h.addresses[address]
 }
 
 // InterfaceOf implements tunnel.Host.
-func (h *host) InterfaceOf(key tunnel.Key) string {
+func (h *Host) InterfaceOf(key tunnel.Key) string {
 	if !h.askedInterfaces {
 		h.askedInterfaces = true
 		if h.open() {
-			h.interfaces, h.err = rtnetlink.IPsecInterfaces(h.ctx, h.conn)
+			var err error
+			h.interfaces, err = rtnetlink.IPsecInterfaces(h.ctx, h.conn)
+			h.note(err)
 		}
 	}
 	for i := range h.interfaces {
@@ -67,19 +71,44 @@ func isOf(i *rtnetlink.Interface, key tunnel.Key) bool {
 		(!i.Remote.IsValid() || i.Remote.IsUnspecified() || i.Remote == key.Peer)
 }
 
-func (h *host) open() bool {
+// NewHost returns a Host that answers as long as sockets is valid, or, if it could
+// open its socket, until Close.
+func NewHost(ctx context.Context, sockets netns.Sockets) *Host {
+	return &Host{ctx: ctx, sockets: sockets}
+}
+
+// Open opens the socket now, instead of when the first question comes.
+func (h *Host) Open() error {
+	if !h.open() {
+		return h.err
+	}
+	return nil
+}
+
+func (h *Host) open() bool {
 	if h.conn != nil {
 		return true
 	}
-	// A buffer of its own: a message of NETLINK_XFRM is being read.
-	h.conn, h.err = open(h.sockets, unix.NETLINK_ROUTE, netlink.NewBuffer())
-	return h.err == nil
+	fd, err := Open(h.sockets, unix.NETLINK_ROUTE)
+	if err == nil {
+		// A buffer of its own: a message of NETLINK_XFRM is being read.
+		h.conn, err = netlink.NewConn(fd, netlink.NewBuffer())
+	}
+	h.note(err)
+	return err == nil
 }
 
-// again lets the next question ask the kernel.
-func (h *host) again() { h.askedAddresses, h.askedInterfaces = false, false }
+func (h *Host) note(err error) {
+	if h.err == nil {
+		h.err = err
+	}
+}
 
-func (h *host) close() {
+// Again lets the next question ask the kernel.
+func (h *Host) Again() { h.askedAddresses, h.askedInterfaces = false, false }
+
+// Close closes the socket.
+func (h *Host) Close() {
 	if h.conn != nil {
 		_ = h.conn.Close()
 	}

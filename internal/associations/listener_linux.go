@@ -22,7 +22,7 @@ import (
 type listener struct {
 	tunnels *tunnel.Accumulator
 	conn    *netlink.Conn
-	host    *host
+	host    *Host
 
 	// mu is held while events are read.
 	mu sync.Mutex
@@ -33,23 +33,27 @@ type listener struct {
 
 // newListener starts to listen. It opens all sockets now.
 func newListener(tunnels *tunnel.Accumulator, sockets netns.Sockets) (*listener, error) {
-	conn, err := open(sockets, unix.NETLINK_XFRM, netlink.NewBuffer())
+	fd, err := Open(sockets, unix.NETLINK_XFRM)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := netlink.NewListener(fd, netlink.NewBuffer())
 	if err != nil {
 		return nil, err
 	}
 	l := &listener{
 		tunnels: tunnels,
 		conn:    conn,
-		host:    &host{ctx: context.Background(), sockets: sockets},
+		host:    NewHost(context.Background(), sockets),
 		done:    make(chan struct{}),
 	}
 	if err := l.conn.Join(xfrmnl.GroupExpire, xfrmnl.GroupSA); err != nil {
 		_ = l.conn.Close()
-		return nil, explain(err)
+		return nil, Explain(err)
 	}
-	if !l.host.open() {
+	if err := l.host.Open(); err != nil {
 		_ = l.conn.Close()
-		return nil, l.host.err
+		return nil, err
 	}
 	go l.run()
 	return l, nil
@@ -69,7 +73,7 @@ func (l *listener) run() {
 func (l *listener) read() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.host.again()
+	l.host.Again()
 	overrun, err := l.conn.Drain(l.handle)
 	if overrun {
 		l.err = ErrOverrun
@@ -130,5 +134,5 @@ func (l *listener) isAlive() bool {
 func (l *listener) close() {
 	_ = l.conn.Close()
 	<-l.done
-	l.host.close()
+	l.host.Close()
 }

@@ -40,14 +40,18 @@ func NewReader(options Options) *Reader {
 func (r *Reader) Read(ctx context.Context, ns *netns.Namespace, sockets netns.Sockets) (*Namespace, []error) {
 	n := r.of(ns)
 	n.Counted, n.Dumped = false, false
-	conn, err := open(sockets, unix.NETLINK_XFRM, r.buffer)
+	fd, err := Open(sockets, unix.NETLINK_XFRM)
+	if err != nil {
+		return n, []error{err}
+	}
+	conn, err := netlink.NewConn(fd, r.buffer)
 	if err != nil {
 		return n, []error{err}
 	}
 	defer func() { _ = conn.Close() }()
 	if r.options.Counts {
 		if n.Associations, n.Policies, err = xfrmnl.Counts(ctx, conn); err != nil {
-			return n, []error{explain(err)}
+			return n, []error{Explain(err)}
 		}
 		n.Counted = true
 	}
@@ -63,8 +67,8 @@ func (r *Reader) readTunnels(ctx context.Context, n *Namespace, isMain bool, con
 			errs = append(errs, err)
 		}
 	}
-	host := &host{ctx: ctx, sockets: sockets}
-	defer host.close()
+	host := NewHost(ctx, sockets)
+	defer host.Close()
 	if isMain {
 		note(r.listen(n, sockets))
 	}
@@ -78,7 +82,7 @@ func (r *Reader) readTunnels(ctx context.Context, n *Namespace, isMain bool, con
 	case errors.Is(err, xfrmnl.ErrMalformed): // it costs what is malformed alone
 		note(err)
 	case err != nil:
-		note(explain(err))
+		note(Explain(err))
 		return errs
 	}
 	if events {
@@ -98,16 +102,14 @@ func (r *Reader) readTunnels(ctx context.Context, n *Namespace, isMain bool, con
 	return errs
 }
 
-// open opens a netlink socket in a namespace.
-func open(sockets netns.Sockets, protocol int, buffer *netlink.Buffer) (*netlink.Conn, error) {
+// Open opens a netlink socket in a namespace. The error is ErrNoXfrmUser, or that
+// of sockets.
+func Open(sockets netns.Sockets, protocol int) (int, error) {
 	fd, err := sockets.OpenSocket(protocol)
 	if errors.Is(err, netns.ErrNoProtocol) && protocol == unix.NETLINK_XFRM {
-		return nil, ErrNoXfrmUser
+		err = ErrNoXfrmUser
 	}
-	if err != nil {
-		return nil, err
-	}
-	return netlink.NewConn(fd, buffer)
+	return fd, err
 }
 
 // listen listens to the events of the main namespace, unless it already does.
@@ -129,8 +131,11 @@ func (r *Reader) Close() {
 	}
 }
 
-// explain says which capability is missing.
-func explain(err error) error {
+// Explain says which capability is missing.
+func Explain(err error) error {
+	if err == nil {
+		return nil
+	}
 	if errors.Is(err, unix.EPERM) {
 		return ErrNotPermitted
 	}

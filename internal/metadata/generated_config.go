@@ -328,6 +328,66 @@ func DefaultMetricsConfig() MetricsConfig {
 	}
 }
 
+// EventConfig provides common config for a particular event.
+type EventConfig struct {
+	Enabled bool `mapstructure:"enabled"`
+
+	enabledSetByUser bool
+}
+
+func (ec *EventConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+	err := parser.Unmarshal(ec)
+	if err != nil {
+		return err
+	}
+	ec.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// EventsConfig provides config for xfrm events.
+type EventsConfig struct {
+	XfrmAcquire        EventConfig `mapstructure:"xfrm.acquire"`
+	XfrmEventsLost     EventConfig `mapstructure:"xfrm.events.lost"`
+	XfrmMappingChanged EventConfig `mapstructure:"xfrm.mapping.changed"`
+	XfrmPacketDropped  EventConfig `mapstructure:"xfrm.packet.dropped"`
+	XfrmPolicyChanged  EventConfig `mapstructure:"xfrm.policy.changed"`
+	XfrmSaCreated      EventConfig `mapstructure:"xfrm.sa.created"`
+	XfrmSaDeleted      EventConfig `mapstructure:"xfrm.sa.deleted"`
+	XfrmSaExpired      EventConfig `mapstructure:"xfrm.sa.expired"`
+}
+
+func DefaultEventsConfig() EventsConfig {
+	return EventsConfig{
+		XfrmAcquire: EventConfig{
+			Enabled: true,
+		},
+		XfrmEventsLost: EventConfig{
+			Enabled: true,
+		},
+		XfrmMappingChanged: EventConfig{
+			Enabled: false,
+		},
+		XfrmPacketDropped: EventConfig{
+			Enabled: true,
+		},
+		XfrmPolicyChanged: EventConfig{
+			Enabled: false,
+		},
+		XfrmSaCreated: EventConfig{
+			Enabled: false,
+		},
+		XfrmSaDeleted: EventConfig{
+			Enabled: true,
+		},
+		XfrmSaExpired: EventConfig{
+			Enabled: true,
+		},
+	}
+}
+
 // ResourceAttributeConfig provides common config for a particular resource attribute.
 type ResourceAttributeConfig struct {
 	Enabled bool `mapstructure:"enabled"`
@@ -338,6 +398,13 @@ type ResourceAttributeConfig struct {
 	// If the list is not empty, metrics with matching resource attribute values will not be emitted.
 	// MetricsInclude has higher priority than MetricsExclude.
 	MetricsExclude []filter.Config `mapstructure:"metrics_exclude"`
+	// Experimental: EventsInclude defines a list of filters for attribute values.
+	// If the list is not empty, only events with matching resource attribute values will be emitted.
+	EventsInclude []filter.Config `mapstructure:"events_include"`
+	// Experimental: EventsExclude defines a list of filters for attribute values.
+	// If the list is not empty, events with matching resource attribute values will not be emitted.
+	// EventsInclude has higher priority than EventsExclude.
+	EventsExclude []filter.Config `mapstructure:"events_exclude"`
 
 	enabledSetByUser bool
 }
@@ -396,6 +463,19 @@ type MetricsBuilderConfig struct {
 func NewDefaultMetricsBuilderConfig() MetricsBuilderConfig {
 	return MetricsBuilderConfig{
 		Metrics:            DefaultMetricsConfig(),
+		ResourceAttributes: DefaultResourceAttributesConfig(),
+	}
+}
+
+// LogsBuilderConfig is a configuration for xfrm logs builder.
+type LogsBuilderConfig struct {
+	Events             EventsConfig             `mapstructure:"events"`
+	ResourceAttributes ResourceAttributesConfig `mapstructure:"resource_attributes"`
+}
+
+func DefaultLogsBuilderConfig() LogsBuilderConfig {
+	return LogsBuilderConfig{
+		Events:             DefaultEventsConfig(),
 		ResourceAttributes: DefaultResourceAttributesConfig(),
 	}
 }

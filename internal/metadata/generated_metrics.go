@@ -18,6 +18,70 @@ const (
 	AggregationStrategyMax = "max"
 )
 
+// AttributeAcquireState specifies the value acquire_state attribute.
+type AttributeAcquireState int
+
+const (
+	_ AttributeAcquireState = iota
+	AttributeAcquireStateWaiting
+	AttributeAcquireStateUnanswered
+)
+
+// String returns the string representation of the AttributeAcquireState.
+func (av AttributeAcquireState) String() string {
+	switch av {
+	case AttributeAcquireStateWaiting:
+		return "waiting"
+	case AttributeAcquireStateUnanswered:
+		return "unanswered"
+	}
+	return ""
+}
+
+// MapAttributeAcquireState is a helper map of string to AttributeAcquireState attribute value.
+var MapAttributeAcquireState = map[string]AttributeAcquireState{
+	"waiting":    AttributeAcquireStateWaiting,
+	"unanswered": AttributeAcquireStateUnanswered,
+}
+
+// AttributeChange specifies the value change attribute.
+type AttributeChange int
+
+const (
+	_ AttributeChange = iota
+	AttributeChangeCreated
+	AttributeChangeUpdated
+	AttributeChangeDeleted
+	AttributeChangeExpired
+	AttributeChangeFlushed
+)
+
+// String returns the string representation of the AttributeChange.
+func (av AttributeChange) String() string {
+	switch av {
+	case AttributeChangeCreated:
+		return "created"
+	case AttributeChangeUpdated:
+		return "updated"
+	case AttributeChangeDeleted:
+		return "deleted"
+	case AttributeChangeExpired:
+		return "expired"
+	case AttributeChangeFlushed:
+		return "flushed"
+	}
+	return ""
+}
+
+// MapAttributeChange is a helper map of string to AttributeChange attribute value.
+var MapAttributeChange = map[string]AttributeChange{
+	"created": AttributeChangeCreated,
+	"updated": AttributeChangeUpdated,
+	"deleted": AttributeChangeDeleted,
+	"expired": AttributeChangeExpired,
+	"flushed": AttributeChangeFlushed,
+}
+
 // AttributeDirection specifies the value direction attribute.
 type AttributeDirection int
 
@@ -46,6 +110,36 @@ var MapAttributeDirection = map[string]AttributeDirection{
 	"inbound":  AttributeDirectionInbound,
 	"outbound": AttributeDirectionOutbound,
 	"unknown":  AttributeDirectionUnknown,
+}
+
+// AttributeEventSource specifies the value event_source attribute.
+type AttributeEventSource int
+
+const (
+	_ AttributeEventSource = iota
+	AttributeEventSourceXfrm
+	AttributeEventSourceAudit
+	AttributeEventSourceReceiver
+)
+
+// String returns the string representation of the AttributeEventSource.
+func (av AttributeEventSource) String() string {
+	switch av {
+	case AttributeEventSourceXfrm:
+		return "xfrm"
+	case AttributeEventSourceAudit:
+		return "audit"
+	case AttributeEventSourceReceiver:
+		return "receiver"
+	}
+	return ""
+}
+
+// MapAttributeEventSource is a helper map of string to AttributeEventSource attribute value.
+var MapAttributeEventSource = map[string]AttributeEventSource{
+	"xfrm":     AttributeEventSourceXfrm,
+	"audit":    AttributeEventSourceAudit,
+	"receiver": AttributeEventSourceReceiver,
 }
 
 // AttributePolicyDirection specifies the value policy_direction attribute.
@@ -136,6 +230,44 @@ var MapAttributeTunnelReason = map[string]AttributeTunnelReason{
 	"replay":           AttributeTunnelReasonReplay,
 	"replay_window":    AttributeTunnelReasonReplayWindow,
 	"integrity_failed": AttributeTunnelReasonIntegrityFailed,
+}
+
+// AttributeXfrmLimit specifies the value xfrm.limit attribute.
+type AttributeXfrmLimit int
+
+const (
+	_ AttributeXfrmLimit = iota
+	AttributeXfrmLimitTime
+	AttributeXfrmLimitUseTime
+	AttributeXfrmLimitBytes
+	AttributeXfrmLimitPackets
+	AttributeXfrmLimitUnknown
+)
+
+// String returns the string representation of the AttributeXfrmLimit.
+func (av AttributeXfrmLimit) String() string {
+	switch av {
+	case AttributeXfrmLimitTime:
+		return "time"
+	case AttributeXfrmLimitUseTime:
+		return "use_time"
+	case AttributeXfrmLimitBytes:
+		return "bytes"
+	case AttributeXfrmLimitPackets:
+		return "packets"
+	case AttributeXfrmLimitUnknown:
+		return "unknown"
+	}
+	return ""
+}
+
+// MapAttributeXfrmLimit is a helper map of string to AttributeXfrmLimit attribute value.
+var MapAttributeXfrmLimit = map[string]AttributeXfrmLimit{
+	"time":     AttributeXfrmLimitTime,
+	"use_time": AttributeXfrmLimitUseTime,
+	"bytes":    AttributeXfrmLimitBytes,
+	"packets":  AttributeXfrmLimitPackets,
+	"unknown":  AttributeXfrmLimitUnknown,
 }
 
 // AttributeXfrmPolicyScope specifies the value xfrm.policy.scope attribute.

@@ -26,8 +26,8 @@ const (
 // ErrNoAnswer says that the kernel did not answer in time.
 var ErrNoAnswer = fmt.Errorf("the kernel did not answer within %v", answerTimeout)
 
-// Conn is a netlink socket. Only Wait and Close may be called while another method
-// runs.
+// Conn is a netlink socket. Only Wait, Join, Leave and Close may be called while
+// another method runs.
 type Conn struct {
 	file     *os.File
 	raw      syscall.RawConn
@@ -35,13 +35,19 @@ type Conn struct {
 	sequence uint32
 }
 
-// NewConn takes over a netlink socket. The Conn closes it.
-func NewConn(fd int, buffer *Buffer) (*Conn, error) {
+// NewListener takes over a netlink socket for events. The Conn closes it.
+func NewListener(fd int, buffer *Buffer) (*Conn, error) {
 	// Wait uses the runtime's poller, which needs this.
 	if err := unix.SetNonblock(fd, true); err != nil {
 		_ = unix.Close(fd)
 		return nil, fmt.Errorf("fcntl(O_NONBLOCK): %w", err)
 	}
+	return NewConn(fd, buffer)
+}
+
+// NewConn takes over a netlink socket for requests: Wait cannot be called. To be
+// polled would be most of what a short-lived socket costs. The Conn closes it.
+func NewConn(fd int, buffer *Buffer) (*Conn, error) {
 	file := os.NewFile(uintptr(fd), "netlink")
 	raw, err := file.SyscallConn()
 	if err != nil {
@@ -131,8 +137,8 @@ func errorOf(m Message) error {
 // Join joins multicast groups, by number, and makes room for bursts.
 func (c *Conn) Join(groups ...int) error {
 	return c.control(func(fd int) error {
-		if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-			return fmt.Errorf("bind: %w", err)
+		if err := bind(fd); err != nil {
+			return err
 		}
 		if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveBuffer) != nil {
 			// Without CAP_NET_ADMIN the limit net.core.rmem_max holds.
@@ -142,6 +148,31 @@ func (c *Conn) Join(groups ...int) error {
 			if err := unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_ADD_MEMBERSHIP, group); err != nil {
 				return fmt.Errorf("setsockopt(NETLINK_ADD_MEMBERSHIP, %d): %w", group, err)
 			}
+		}
+		return nil
+	})
+}
+
+// bind gives the socket a port, once: the kernel refuses another.
+func bind(fd int) error {
+	address, err := unix.Getsockname(fd)
+	if own, ok := address.(*unix.SockaddrNetlink); ok && own.Pid != 0 {
+		return nil
+	}
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
+	}
+	if err != nil {
+		return fmt.Errorf("bind: %w", err)
+	}
+	return nil
+}
+
+// Leave leaves a multicast group.
+func (c *Conn) Leave(group int) error {
+	return c.control(func(fd int) error {
+		if err := unix.SetsockoptInt(fd, unix.SOL_NETLINK, unix.NETLINK_DROP_MEMBERSHIP, group); err != nil {
+			return fmt.Errorf("setsockopt(NETLINK_DROP_MEMBERSHIP, %d): %w", group, err)
 		}
 		return nil
 	})
@@ -159,9 +190,22 @@ func (c *Conn) Wait() error {
 // the kernel dropped some. What is malformed costs itself alone: err is the last
 // such error, and wraps ErrMalformed. After any other error nothing more arrives.
 func (c *Conn) Drain(f func(Message)) (overrun bool, err error) {
-	const maxDatagrams = 100_000 // a flood must not keep the caller for ever
+	const enough = 100_000 // a flood must not keep the caller for ever
+	return c.drain(enough, f)
+}
+
+// DrainSome is Drain for up to SomeEvents datagrams, after which the caller can do
+// something else.
+func (c *Conn) DrainSome(f func(Message)) (overrun bool, err error) {
+	return c.drain(SomeEvents, f)
+}
+
+// SomeEvents are read in some milliseconds.
+const SomeEvents = 1000
+
+func (c *Conn) drain(limit int, f func(Message)) (overrun bool, err error) {
 	closed := c.control(func(fd int) error {
-		for range maxDatagrams {
+		for range limit {
 			switch one := c.receive(fd, func(datagram []byte) error {
 				return eachMessage(datagram, func(m Message) error {
 					f(m)

@@ -39,7 +39,7 @@ func newConn(t *testing.T) *Conn {
 
 func newConnWith(t *testing.T, buffer *Buffer) *Conn {
 	t.Helper()
-	c, err := NewConn(netlinktest.Socket(t, unix.NETLINK_XFRM), buffer)
+	c, err := NewListener(netlinktest.Socket(t, unix.NETLINK_XFRM), buffer)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
 	return c
@@ -168,6 +168,41 @@ func TestEventsAreDrained(t *testing.T) {
 	requireEvents(t, c)
 }
 
+func TestDrainSomeLeavesTheRest(t *testing.T) {
+	netlinktest.Enter(t)
+	c := newConn(t)
+	require.NoError(t, c.Join(groupSA))
+	const atOnce, rounds = SomeEvents / 10, 11
+	for range rounds { // ip(8) refuses to delete more at once
+		netlinktest.AddLarval(t, atOnce)
+		netlinktest.MustIP(t, "xfrm state deleteall")
+	}
+	events := 0
+	count := func(Message) { events++ }
+	_, err := c.DrainSome(count)
+	require.NoError(t, err)
+	require.Equal(t, SomeEvents, events)
+	require.NoError(t, c.Wait())
+	_, err = c.Drain(count)
+	require.NoError(t, err)
+	require.Equal(t, rounds*atOnce, events)
+}
+
+func TestAGroupIsJoinedAndLeftLater(t *testing.T) {
+	netlinktest.Enter(t)
+	netlinktest.AddLarval(t, 1)
+	c := newConn(t)
+	require.NoError(t, c.Join())
+	require.NoError(t, c.Join(groupSA))
+	netlinktest.MustIP(t, "xfrm state deleteall")
+	requireEvents(t, c, msgDelSA)
+
+	netlinktest.AddLarval(t, 1)
+	require.NoError(t, c.Leave(groupSA))
+	netlinktest.MustIP(t, "xfrm state deleteall")
+	requireEvents(t, c)
+}
+
 func TestWaitEndsWithAnEvent(t *testing.T) {
 	netlinktest.Enter(t)
 	netlinktest.AddLarval(t, 1)
@@ -284,8 +319,8 @@ func TestSeveralConnsShareABuffer(t *testing.T) {
 	}
 }
 
-func TestNewConnClosesWhatIsNoSocket(t *testing.T) {
-	_, err := NewConn(-1, NewBuffer())
+func TestNewListenerClosesWhatIsNoSocket(t *testing.T) {
+	_, err := NewListener(-1, NewBuffer())
 	require.ErrorIs(t, err, unix.EBADF)
 }
 

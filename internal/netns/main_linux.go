@@ -5,7 +5,9 @@ package netns
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,13 +15,7 @@ import (
 // readMain reads the main namespace, and notes the inode number that identifies
 // it.
 func (s *Source) readMain(h *host) Reading {
-	// The main thread of this process never changes its namespace. (/proc/net is a
-	// link to the same directory, which a proc mounted with subset=pid lacks.) The
-	// host's namespace is that of the host's PID 1.
-	dir := "self"
-	if h.root != "" {
-		dir = "1"
-	}
+	dir := h.mainDirectory()
 	if inode, err := inodeOf(h.procFD, dir+"/"+identityFile); err == nil {
 		s.mainInode = inode
 	}
@@ -32,11 +28,55 @@ func (s *Source) readMain(h *host) Reading {
 			err = fmt.Errorf("%w: expected proc at %s", err, h.path(h.proc))
 		}
 	}
-	r := Reading{Namespace: &s.main, File: h.path(path), Data: data, Err: err, Sockets: ownSockets{}}
-	if h.root != "" {
-		r.Sockets = hostSockets{host: h, ownProc: s.ownProc()}
+	return Reading{Namespace: &s.main, File: h.path(path), Data: data, Err: err, Sockets: s.mainSockets(h)}
+}
+
+func (s *Source) mainSockets(h *host) Sockets {
+	if h.root == "" {
+		return ownSockets{}
 	}
-	return r
+	return hostSockets{host: h, ownProc: s.ownProc()}
+}
+
+// Main is what can be done in the main namespace.
+type Main struct {
+	Sockets
+	host *host
+}
+
+// ReadFile reads a file of /proc/PID/net of the namespace, up to 4 MiB.
+func (m Main) ReadFile(name string) ([]byte, error) {
+	const maxSize = 4 << 20
+	path := m.host.mainDirectory() + "/net/" + name
+	fd, err := openat(m.host.procFD, path, unix.O_RDONLY|unix.O_CLOEXEC)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: m.host.procPath(path), Err: err}
+	}
+	file := os.NewFile(uintptr(fd), m.host.procPath(path))
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, maxSize))
+}
+
+// InMain calls f with the main namespace. What it is passed is valid until it
+// returns.
+func (s *Source) InMain(f func(Main) error) error {
+	h, err := openHost(s.opts.Root, s.opts.Proc)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	return f(Main{Sockets: s.mainSockets(h), host: h})
+}
+
+// mainDirectory returns the directory in proc that shows the main namespace. The
+// main thread of this process never changes its namespace. (/proc/net is a link to
+// the same directory, which a proc mounted with subset=pid lacks.) The host's
+// namespace is that of the host's PID 1.
+func (h *host) mainDirectory() string {
+	if h.root != "" {
+		return "1"
+	}
+	return "self"
 }
 
 // ownProc returns where the proc of this process is mounted.

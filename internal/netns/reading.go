@@ -26,7 +26,8 @@ type Reading struct {
 type Sockets interface {
 	// OpenSocket opens a netlink socket of a protocol (NETLINK_*). The caller
 	// closes it soon: it keeps the namespace alive. The error is ErrNoProtocol,
-	// ErrSocketNotPermitted, ErrRefused or ErrGone, or names the system call.
+	// ErrSocketNotPermitted, ErrSocketRefused, ErrRefused or ErrGone, or names the
+	// system call.
 	OpenSocket(protocol int) (fd int, err error)
 }
 
@@ -73,6 +74,11 @@ var (
 	// a socket in the namespace of another process.
 	ErrSocketNotPermitted = errors.New("opening a socket in the network namespace of another process requires the " +
 		"capabilities CAP_SYS_PTRACE and CAP_SYS_ADMIN")
+
+	// ErrSocketRefused says that opening a socket in the namespace of another
+	// process was refused although this process has the capabilities.
+	ErrSocketRefused = errors.New("opening a socket in the network namespace of another process was refused although this " +
+		"process has CAP_SYS_PTRACE and CAP_SYS_ADMIN")
 
 	// ErrGone says that no process is in the namespace any more.
 	ErrGone = errors.New("the network namespace is gone")

@@ -34,11 +34,29 @@ func setnsRefused(status []byte) error {
 	return fmt.Errorf("%w: "+userns+", or a security module such as SELinux or AppArmor forbids it", ErrRefused)
 }
 
+// whyOpenRefused explains EACCES of opening /proc/PID/ns/net.
+func whyOpenRefused() error {
+	status, _ := os.ReadFile("/proc/thread-self/status")
+	return openRefused(status)
+}
+
+// openRefused explains EACCES of opening /proc/PID/ns/net to a process with this
+// /proc/PID/status.
+func openRefused(status []byte) error {
+	if !hasCapability(status, unix.CAP_SYS_PTRACE) || !hasSysAdmin(status) {
+		return ErrSocketNotPermitted
+	}
+	return fmt.Errorf("%w: the process is in another user namespace, or a security module such as AppArmor, SELinux or Yama forbids it",
+		ErrSocketRefused)
+}
+
 // hasSysAdmin reports whether the effective capabilities in a /proc/PID/status
 // contain CAP_SYS_ADMIN.
-func hasSysAdmin(status []byte) bool {
+func hasSysAdmin(status []byte) bool { return hasCapability(status, unix.CAP_SYS_ADMIN) }
+
+func hasCapability(status []byte, capability int) bool {
 	effective, err := strconv.ParseUint(statusField(status, "CapEff"), 16, 64)
-	return err == nil && effective&(1<<unix.CAP_SYS_ADMIN) != 0
+	return err == nil && effective&(1<<capability) != 0
 }
 
 // statusField returns a field of a /proc/PID/status (proc_pid_status(5)).

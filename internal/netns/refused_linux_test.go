@@ -23,6 +23,17 @@ func TestSetnsRefused(t *testing.T) {
 	}
 }
 
+func TestOpenRefused(t *testing.T) {
+	for status, want := range map[string]error{
+		"":                            ErrSocketNotPermitted,
+		"CapEff:\t0000000000200000\n": ErrSocketNotPermitted, // CAP_SYS_ADMIN alone
+		"CapEff:\t0000000000080000\n": ErrSocketNotPermitted, // CAP_SYS_PTRACE alone
+		"CapEff:\t0000000000280000\n": ErrSocketRefused,
+	} {
+		require.ErrorIs(t, openRefused([]byte(status)), want, status)
+	}
+}
+
 func TestHasSysAdmin(t *testing.T) {
 	assert.True(t, hasSysAdmin([]byte("Name:\tx\nCapEff:\t0000000000200000\nSeccomp:\t2\n")))
 	assert.False(t, hasSysAdmin([]byte("CapPrm:\t0000000000200000\nCapEff:\t0000000000080000\n")))

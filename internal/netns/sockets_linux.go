@@ -94,7 +94,7 @@ func (t *nsThread) enterProcess(h *host, dir string) error {
 	path := dir + "/ns/net"
 	fd, err := openat(h.procFD, path, unix.O_RDONLY|unix.O_CLOEXEC)
 	if errors.Is(err, fs.ErrPermission) {
-		return fmt.Errorf("%w (open %s: %w)", ErrSocketNotPermitted, h.procPath(path), err)
+		return fmt.Errorf("%w (open %s: %w)", whyOpenRefused(), h.procPath(path), err)
 	}
 	if err != nil {
 		return &fs.PathError{Op: "open", Path: h.procPath(path), Err: err}

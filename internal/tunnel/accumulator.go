@@ -65,6 +65,9 @@ type Accumulator struct {
 	// complete did.
 	began, since time.Time
 	host         Host
+	// shown is how many of the associations this dump has shown, or were added
+	// since it began.
+	shown int
 	// fresh are the associations that this dump shows for the first time.
 	fresh []xfrmnl.SA
 	// ignored are those that an event ended while this dump was under way. What the
@@ -121,7 +124,7 @@ func (a *Accumulator) add(sa *xfrmnl.SA, initial xfrmnl.Figures, isNew bool, hos
 		return nil
 	}
 	one := &association{
-		last: initial, reqID: sa.ReqID, protocol: sa.Protocol, seen: a.dumps,
+		last: initial, reqID: sa.ReqID, protocol: sa.Protocol,
 		direction: a.directionOf(sa, host),
 	}
 	one.note(sa)
@@ -130,13 +133,14 @@ func (a *Accumulator) add(sa *xfrmnl.SA, initial xfrmnl.Figures, isNew bool, hos
 	one.isNew = isNew
 	one.join()
 	a.associations[sa.ID] = one
+	a.show(one)
 	return one
 }
 
 // place returns the tunnel of an association, which has traffic in its direction.
 // If it is new, its sums count since start.
 func (a *Accumulator) place(sa *xfrmnl.SA, d Direction, host Host, start time.Time) *Tunnel {
-	key := keyOf(sa, d)
+	key := KeyOf(sa, d)
 	t := a.tunnels[key]
 	switch {
 	case t != nil && t.living == 0:
@@ -170,6 +174,9 @@ func (a *Accumulator) start() time.Time {
 // remove forgets an association, whose figures the sums contain.
 func (a *Accumulator) remove(id xfrmnl.ID, one *association, now time.Time) {
 	delete(a.associations, id)
+	if one.seen == a.dumps {
+		a.shown--
+	}
 	a.leave(one.tunnel, now)
 	a.noteEnd(id, one)
 }

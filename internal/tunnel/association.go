@@ -65,7 +65,7 @@ func fell(now, last xfrmnl.Figures) bool { return now.Bytes < last.Bytes || now.
 // hasMoved reports whether the association belongs to another tunnel now. The
 // source address is not a part of its identity.
 func (a *association) hasMoved(sa *xfrmnl.SA) bool {
-	return !a.tunnel.Overflow && keyOf(sa, a.direction) != a.tunnel.Key
+	return !a.tunnel.Overflow && KeyOf(sa, a.direction) != a.tunnel.Key
 }
 
 // count adds to the sums of the tunnel what has been counted since the last time.

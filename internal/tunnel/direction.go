@@ -9,14 +9,21 @@ import "github.com/xfrmreceiver/xfrmreceiver/internal/xfrmnl"
 // local, else who numbers the packets. An address that is dropped later must not
 // turn a tunnel around, hence the second rule.
 func (a *Accumulator) directionOf(sa *xfrmnl.SA, host Host) Direction {
+	if sa.Direction == xfrmnl.DirectionUnset {
+		if in, out := a.had(sa, Inbound), a.had(sa, Outbound); in != out {
+			return oneOf(in)
+		}
+	}
+	return DirectionOf(sa, host)
+}
+
+// DirectionOf tells the direction of an association without knowing its tunnel.
+func DirectionOf(sa *xfrmnl.SA, host Host) Direction {
 	switch sa.Direction {
 	case xfrmnl.DirectionIn:
 		return Inbound
 	case xfrmnl.DirectionOut:
 		return Outbound
-	}
-	if in, out := a.had(sa, Inbound), a.had(sa, Outbound); in != out {
-		return oneOf(in)
 	}
 	if in, out := host.IsLocal(sa.Destination), host.IsLocal(sa.Source); in != out {
 		return oneOf(in)
@@ -35,7 +42,7 @@ func (a *Accumulator) directionOf(sa *xfrmnl.SA, host Host) Direction {
 
 // had reports whether the tunnel of an association has had this direction.
 func (a *Accumulator) had(sa *xfrmnl.SA, d Direction) bool {
-	t := a.tunnels[keyOf(sa, d)]
+	t := a.tunnels[KeyOf(sa, d)]
 	return t != nil && t.Traffic[d] != nil
 }
 

@@ -15,7 +15,7 @@ func (a *Accumulator) BeginDump(now time.Time, host Host, events bool) {
 	defer a.mu.Unlock()
 	a.dumps++
 	a.dumping, a.began, a.host, a.events, a.full = true, now, host, events, false
-	a.fresh = nil
+	a.fresh, a.shown = nil, 0
 	a.ignored = make(map[xfrmnl.ID]struct{})
 }
 
@@ -47,17 +47,27 @@ func (a *Accumulator) Row(sa *xfrmnl.SA) {
 	case one.isAnother(sa) || one.hasMoved(sa):
 		if a.events && !one.doubted {
 			// The event that tells may be under way: the next dump decides.
-			one.seen, one.doubted = a.dumps, true
+			a.show(one)
+			one.doubted = true
 			return
 		}
 		one = a.replace(sa, one)
 	}
-	one.seen, one.missing, one.doubted = a.dumps, false, false
+	a.show(one)
+	one.missing, one.doubted = false, false
 	one.note(sa)
 	if one.direction == Unknown {
 		a.settle(sa, one, a.host, a.began)
 	}
 	one.count(sa.Figures)
+}
+
+// show notes that the dump shows an association.
+func (a *Accumulator) show(one *association) {
+	if one.seen != a.dumps {
+		one.seen = a.dumps
+		a.shown++
+	}
 }
 
 // replace remembers an association in the place of one with the same identity. It
@@ -79,17 +89,8 @@ func (a *Accumulator) EndDump(now time.Time) {
 	if !a.dumping {
 		return
 	}
-	for id, one := range a.associations {
-		switch {
-		case one.seen == a.dumps:
-		case a.events && !one.missing:
-			// The event that ends it is under way, or was lost: the next dump
-			// decides, unless it appears under another address.
-			one.missing = true
-			a.noteEnd(id, one)
-		default:
-			a.remove(id, one, now)
-		}
+	if a.shown < len(a.associations) {
+		a.endUnseen(now)
 	}
 	for i := range a.fresh {
 		a.addFresh(&a.fresh[i], now)
@@ -105,6 +106,22 @@ func (a *Accumulator) EndDump(now time.Time) {
 	a.forget(now)
 	a.dumping, a.since, a.host, a.fresh, a.ignored = false, a.began, nil, nil, nil
 	a.complete = !a.full
+}
+
+// endUnseen ends the associations that the dump has not shown.
+func (a *Accumulator) endUnseen(now time.Time) {
+	for id, one := range a.associations {
+		switch {
+		case one.seen == a.dumps:
+		case a.events && !one.missing:
+			// The event that ends it is under way, or was lost: the next dump
+			// decides, unless it appears under another address.
+			one.missing = true
+			a.noteEnd(id, one)
+		default:
+			a.remove(id, one, now)
+		}
+	}
 }
 
 // addFresh adds an association that appeared since the last dump. It counted all

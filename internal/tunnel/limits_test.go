@@ -204,8 +204,8 @@ func TestLargestSum(t *testing.T) {
 	}
 	k.dump()
 	got := k.tunnel().Traffic[Outbound]
-	assert.EqualValues(t, math.MaxInt64, got.Bytes)
-	assert.EqualValues(t, math.MaxInt64, got.Packets)
+	assert.Equal(t, int64(math.MaxInt64), got.Bytes)
+	assert.Equal(t, int64(math.MaxInt64), got.Packets)
 }
 
 // What is held for each association, and for each that has ended.

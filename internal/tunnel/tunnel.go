@@ -86,9 +86,9 @@ type Traffic struct {
 // isKnown reports whether the tunnel has had a direction that was known.
 func (t *Tunnel) isKnown() bool { return t.Traffic[Inbound] != nil || t.Traffic[Outbound] != nil }
 
-// keyOf returns the key of the tunnel that an association belongs to. For an
+// KeyOf returns the key of the tunnel that an association belongs to. For an
 // unknown direction the source counts as local.
-func keyOf(sa *xfrmnl.SA, d Direction) Key {
+func KeyOf(sa *xfrmnl.SA, d Direction) Key {
 	local, peer := sa.Source, sa.Destination
 	if d == Inbound {
 		local, peer = peer, local

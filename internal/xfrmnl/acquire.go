@@ -4,6 +4,7 @@ package xfrmnl
 
 import (
 	"encoding/binary"
+	"net/netip"
 
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netlink"
 )
@@ -13,9 +14,12 @@ import (
 type Acquire struct {
 	// Flow is the packet: its addresses, ports and protocol.
 	Flow Selector
-	// Policy is the one that demands the association. Its template is the one that
-	// has none, with the addresses that were settled.
+	// Policy is the one that demands the association.
 	Policy Policy
+	// Missing is the template of the policy that has no association. Its addresses
+	// are those that the association will have, also where the policy names none.
+	// It is zero if the policy has no such template.
+	Missing Template
 	// Sequence is that of the larval association, which the IKE daemon hands back.
 	Sequence uint32
 }
@@ -24,8 +28,10 @@ type Acquire struct {
 // another message.
 func DecodeAcquire(m netlink.Message, a *Acquire) (ok bool, err error) {
 	const (
-		flow   = 40 // behind struct xfrm_id and saddr
-		policy = flow + sizeSelector
+		protocol = 20 // in struct xfrm_id
+		source   = 24
+		flow     = 40
+		policy   = flow + sizeSelector
 	)
 	if m.Type != msgAcquire {
 		return false, nil
@@ -40,5 +46,24 @@ func DecodeAcquire(m netlink.Message, a *Acquire) (ok bool, err error) {
 	if err = decodePolicyInfo(&a.Policy, m.Data[policy:]); err != nil {
 		return false, wrap(m, err)
 	}
-	return true, wrap(m, decodePolicyAttributes(&a.Policy, m.Data[sizeAcquire:]))
+	if err = decodePolicyAttributes(&a.Policy, m.Data[sizeAcquire:]); err != nil {
+		return false, wrap(m, err)
+	}
+	for _, t := range a.Policy.Templates {
+		if t.Protocol == m.Data[protocol] {
+			a.Missing = t
+			a.Missing.Destination = addressLike(t.Destination, m.Data)
+			a.Missing.Source = addressLike(t.Source, m.Data[source:])
+			break
+		}
+	}
+	return true, nil
+}
+
+// addressLike decodes an address of the family of another.
+func addressLike(other netip.Addr, data []byte) netip.Addr {
+	if other.Is4() {
+		return address(familyINET, data)
+	}
+	return address(familyINET6, data)
 }

@@ -35,9 +35,9 @@ func info(family uint16, source, destination string, flags uint8) []byte {
 	b = append(b, 50, 0, 0, 0)                       // proto
 	b = append(b, xfrmAddress(source)...)
 	const none = ^uint64(0) // XFRM_INF
-	b = append(b, numbers(none, 1_000_000, 1, 2_000, 3000, 3600, 0, none)...)
+	b = append(b, numbers(none, 1_000_000, 1, 2_000, 3000, 3600, 11, none)...)
 	b = append(b, numbers(1234, 56, 1_795_000_000, 1_795_000_060)...)
-	for _, n := range []uint32{3, 4, 5, 0 /* seq */, 77 /* reqid */} {
+	for _, n := range []uint32{3, 4, 5, 9 /* seq */, 77 /* reqid */} {
 		b = binary.NativeEndian.AppendUint32(b, n)
 	}
 	b = binary.NativeEndian.AppendUint16(b, family)

@@ -22,6 +22,7 @@ const (
 	offsetLimits   = 96
 	offsetCurrent  = 160
 	offsetStats    = 192
+	offsetSequence = 204
 	offsetReqID    = 208
 	offsetFamily   = 212
 	offsetMode     = 214
@@ -104,6 +105,13 @@ func decodeInfo(sa *SA, info []byte) error {
 			SinceAdded: limit(u64(offsetLimits + 40)),
 			SinceUsed:  limit(u64(offsetLimits + 56)),
 		},
+		SoftLimits: Limits{
+			Bytes:      limit(u64(offsetLimits)),
+			Packets:    limit(u64(offsetLimits + 16)),
+			SinceAdded: limit(u64(offsetLimits + 32)),
+			SinceUsed:  limit(u64(offsetLimits + 48)),
+		},
+		Acquire:   u32(offsetSequence),
 		Added:     u64(offsetCurrent + 16),
 		FirstUsed: u64(offsetCurrent + 24),
 	}

@@ -27,9 +27,11 @@ func golden() SA {
 			Bytes: 1234, Packets: 56,
 			ReplayWindow: 3, Replay: 4, IntegrityFailed: 5,
 		},
-		Limits:    Limits{Bytes: 1_000_000, Packets: 2_000, SinceAdded: 3600},
-		Added:     1_795_000_000,
-		FirstUsed: 1_795_000_060,
+		Limits:     Limits{Bytes: 1_000_000, Packets: 2_000, SinceAdded: 3600},
+		SoftLimits: Limits{Packets: 1, SinceAdded: 3000, SinceUsed: 11},
+		Acquire:    9,
+		Added:      1_795_000_000,
+		FirstUsed:  1_795_000_060,
 	}
 }
 

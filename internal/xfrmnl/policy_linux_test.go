@@ -70,6 +70,37 @@ func TestThePolicyEventsOfARealKernel(t *testing.T) {
 	require.Equal(t, Policy{}, policies[4])
 }
 
+// In transport mode the policy names no addresses; the acquire does.
+func TestTheAcquireOfAPolicyWithoutAddresses(t *testing.T) {
+	netlinktest.Enter(t)
+	c := newConn(t)
+	require.NoError(t, c.Join(GroupExpire))
+	require.NoError(t, c.Join(GroupAcquire), "joining again, with the port that it has")
+	netlinktest.MustIP(t, "link set lo up")
+	netlinktest.MustIP(t, "address add 192.0.2.1/24 dev lo")
+	netlinktest.MustIP(t, "route add 198.51.100.0/24 dev lo")
+	require.NoError(t, os.WriteFile("/proc/sys/net/ipv4/conf/lo/disable_xfrm", []byte("0"), 0))
+	netlinktest.MustIP(t, "xfrm policy add dst 198.51.100.0/24 dir out tmpl proto comp reqid 6 mode transport level use "+
+		"tmpl proto esp reqid 7 mode transport")
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK, 0)
+	require.NoError(t, err)
+	defer unix.Close(fd)
+	_ = unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrInet4{Port: 5555, Addr: [4]byte{198, 51, 100, 7}})
+	var missing []Template
+	_, err = c.Drain(func(m netlink.Message) {
+		var a Acquire
+		_, err := DecodeAcquire(m, &a)
+		require.NoError(t, err)
+		missing = append(missing, a.Missing)
+	})
+	require.NoError(t, err)
+	from, to := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.7")
+	require.Equal(t, []Template{
+		{Source: from, Destination: to, Protocol: ProtocolIPComp, ReqID: 6, Optional: true},
+		{Source: from, Destination: to, Protocol: ProtocolESP, ReqID: 7},
+	}, missing)
+}
+
 func TestTheAcquireOfARealKernelAndItsExpiry(t *testing.T) {
 	netlinktest.Enter(t)
 	c := newConn(t)
@@ -113,6 +144,8 @@ func TestTheAcquireOfARealKernelAndItsExpiry(t *testing.T) {
 		Source: netip.MustParseAddr("192.0.2.1"), Destination: netip.MustParseAddr("198.51.100.99"),
 		Protocol: ProtocolESP, Mode: 1, ReqID: 77,
 	}}, a.Policy.Templates)
+
+	require.Equal(t, a.Policy.Templates[0], a.Missing)
 
 	// Nobody answers: the larval association expires, and has no SPI.
 	require.NoError(t, c.Wait())

@@ -127,7 +127,9 @@ func TestAnAcquireIsDecoded(t *testing.T) {
 	ok, err := DecodeAcquire(message(msgAcquire, acquire(), policyAttributes()...), &a)
 	require.NoError(t, err)
 	require.True(t, ok)
-	require.Equal(t, Acquire{Flow: goldenPolicy().Selector, Policy: goldenPolicy(), Sequence: 99}, a)
+	missing := goldenPolicy().Templates[0]
+	missing.Source, missing.Destination = netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.2")
+	require.Equal(t, Acquire{Flow: goldenPolicy().Selector, Policy: goldenPolicy(), Missing: missing, Sequence: 99}, a)
 
 	ok, err = DecodeAcquire(netlink.Message{Type: msgExpire}, &a)
 	require.NoError(t, err)

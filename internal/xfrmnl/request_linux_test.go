@@ -16,7 +16,7 @@ import (
 
 func newConn(tb testing.TB) *netlink.Conn {
 	tb.Helper()
-	c, err := netlink.NewConn(netlinktest.Socket(tb, unix.NETLINK_XFRM), netlink.NewBuffer())
+	c, err := netlink.NewListener(netlinktest.Socket(tb, unix.NETLINK_XFRM), netlink.NewBuffer())
 	require.NoError(tb, err)
 	tb.Cleanup(func() { _ = c.Close() })
 	return c

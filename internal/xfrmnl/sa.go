@@ -24,8 +24,13 @@ type SA struct {
 
 	// Figures are what the SA has counted.
 	Figures
-	// Limits end the life of the SA.
-	Limits Limits
+	// Limits end the life of the SA. When SoftLimits are reached, the IKE daemon is
+	// told to replace it.
+	Limits, SoftLimits Limits
+
+	// Acquire is the number of the XFRM_MSG_ACQUIRE that a larval SA answers, 0 if
+	// there was none.
+	Acquire uint32
 
 	// Added is when the SA was added, in seconds of Unix time. An SA that moved
 	// to another address keeps it.
@@ -65,7 +70,7 @@ type Figures struct {
 	Replay, ReplayWindow, IntegrityFailed uint32
 }
 
-// Limits are the hard limits of an SA. 0 means none.
+// Limits are limits of an SA. 0 means none.
 type Limits struct {
 	Bytes, Packets uint64
 	// SinceAdded and SinceUsed are in seconds.

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -12,6 +11,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,7 +26,8 @@ const tunnelsConfig = `
 receivers:
   xfrm:
     collection_interval: 500ms
-    initial_delay: 0s
+    initial_delay: 0s%s
+    tunnels: {limit: 200}
     metrics:
       xfrm.policy.count: {enabled: true}
       xfrm.sa.count: {enabled: true}
@@ -53,6 +54,13 @@ service:
       exporters: [file]
 `
 
+// otherNamespaces is a part of a configuration.
+const otherNamespaces = `
+    network_namespaces:
+      processes: true
+      named:
+        include: ["*"]`
+
 // collector is one that reads tunnels, and writes what it reads to a file.
 type collector struct {
 	name string
@@ -64,20 +72,25 @@ type collector struct {
 	// last are the series of the last scrape, which began at time.
 	last report.Series
 	time time.Time
+	// sums are the last points of the cumulative sums, start the start of one of
+	// them, and broken is what a backend would take for a reset.
+	sums   map[string]point
+	start  time.Time
+	broken []string
 }
 
-func startCollector(name string, side *lab.Side) (*collector, error) {
-	c := &collector{name: name, side: side}
-	err := os.WriteFile(workDir+"/"+name+".yaml", fmt.Appendf(nil, tunnelsConfig, c.file()), 0o600)
+func startCollector(name string, side *lab.Side, config string) (*collector, error) {
+	c := &collector{name: name, side: side, sums: map[string]point{}}
+	err := os.WriteFile(workDir+"/"+name+".yaml", fmt.Appendf(nil, tunnelsConfig, config, c.file()), 0o600)
 	if err != nil {
 		return nil, err
 	}
-	return c, c.start()
+	return c, c.launch()
 }
 
 func (c *collector) file() string { return workDir + "/" + c.name + ".json" }
 
-func (c *collector) start() error {
+func (c *collector) launch() error {
 	log, err := os.OpenFile(logFile(c.name), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
@@ -96,7 +109,24 @@ func (c *collector) restart() error {
 	if err := c.cmd.Wait(); err != nil {
 		return fmt.Errorf("the collector ended: %w", err)
 	}
-	return c.start()
+	// What it still wrote belongs to the sums that end.
+	if err := c.read(); err != nil {
+		return err
+	}
+	clear(c.sums)
+	return c.launch()
+}
+
+// busy returns the seconds of processor time that the collector used.
+func (c *collector) busy() float64 {
+	content, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.cmd.Process.Pid))
+	fields := strings.Fields(string(content))
+	if len(fields) < 15 {
+		return 0
+	}
+	user, _ := strconv.ParseFloat(fields[13], 64)
+	system, _ := strconv.ParseFloat(fields[14], 64)
+	return (user + system) / 100 // USER_HZ
 }
 
 // since waits for a scrape that began after the time, and returns its series.
@@ -141,23 +171,39 @@ func (c *collector) read() error {
 	}
 }
 
+type attribute struct {
+	Key   string
+	Value struct{ StringValue, IntValue string }
+}
+
 type point struct {
-	AsInt        string
-	AsDouble     float64
-	TimeUnixNano int64 `json:",string"`
-	Attributes   []struct {
-		Key   string
-		Value struct{ StringValue, IntValue string }
+	AsInt             string
+	AsDouble          float64
+	TimeUnixNano      int64 `json:",string"`
+	StartTimeUnixNano int64 `json:",string"`
+	Attributes        []attribute
+}
+
+func (p point) value() float64 {
+	if p.AsInt == "" {
+		return p.AsDouble
 	}
+	value, _ := strconv.ParseFloat(p.AsInt, 64)
+	return value
 }
 
 func (c *collector) take(line []byte) error {
 	var got struct {
 		ResourceMetrics []struct {
+			Resource     struct{ Attributes []attribute }
 			ScopeMetrics []struct {
 				Metrics []struct {
-					Name       string
-					Sum, Gauge struct{ DataPoints []point }
+					Name string
+					Sum  struct {
+						DataPoints  []point
+						IsMonotonic bool
+					}
+					Gauge struct{ DataPoints []point }
 				}
 			}
 		}
@@ -168,14 +214,17 @@ func (c *collector) take(line []byte) error {
 	c.last = report.Series{}
 	first := int64(0)
 	for _, resource := range got.ResourceMetrics {
+		namespace := c.name + namespaceName(resource.Resource.Attributes)
 		for _, scope := range resource.ScopeMetrics {
 			for _, metric := range scope.Metrics {
 				for _, p := range append(metric.Sum.DataPoints, metric.Gauge.DataPoints...) {
-					value := p.AsDouble
-					if p.AsInt != "" {
-						value, _ = strconv.ParseFloat(p.AsInt, 64)
+					c.last[namespace+" "+seriesName(metric.Name, p)] += p.value()
+					if metric.Sum.IsMonotonic {
+						c.follow(fmt.Sprint(namespace, metric.Name, p.Attributes), p)
 					}
-					c.last[c.name+" "+seriesName(metric.Name, p)] += value
+					if metric.Name == "xfrm.tunnel.packet.count" && namespace == c.name {
+						c.start = time.Unix(0, p.StartTimeUnixNano)
+					}
 					if first == 0 || p.TimeUnixNano < first {
 						first = p.TimeUnixNano
 					}
@@ -187,50 +236,46 @@ func (c *collector) take(line []byte) error {
 	return nil
 }
 
-// seriesName is the name that report.Series describes.
-func seriesName(metric string, p point) string {
-	parts := []string{strings.TrimPrefix(metric, "xfrm."), "", ""}
-	for _, attribute := range p.Attributes {
-		switch attribute.Key {
-		case "direction", "reason":
-			parts[1] = attribute.Value.StringValue
-		case "xfrm.reqid":
-			parts[2] = attribute.Value.IntValue
-		}
+// follow notes a sum that falls, and a start that moves.
+func (c *collector) follow(name string, p point) {
+	before, seen := c.sums[name]
+	if seen && (p.StartTimeUnixNano != before.StartTimeUnixNano || p.value() < before.value()) {
+		c.broken = append(c.broken, fmt.Sprintf("%s: %g since %d after %g since %d",
+			name, p.value(), p.StartTimeUnixNano, before.value(), before.StartTimeUnixNano))
 	}
-	return strings.TrimSpace(strings.Join(parts, " "))
+	c.sums[name] = p
 }
 
-// search counts the places in the collector's memory that hold some bytes. The
-// collector stands still meanwhile.
-func (c *collector) search(wanted []byte) (found int, err error) {
-	pid := c.cmd.Process.Pid
-	if err := c.cmd.Process.Signal(unix.SIGSTOP); err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, c.cmd.Process.Signal(unix.SIGCONT)) }()
-	maps, err := os.Open(fmt.Sprintf("/proc/%d/maps", pid))
-	if err != nil {
-		return 0, err
-	}
-	defer maps.Close()
-	memory, err := os.Open(fmt.Sprintf("/proc/%d/mem", pid))
-	if err != nil {
-		return 0, err
-	}
-	defer memory.Close()
-	for lines := bufio.NewScanner(maps); lines.Scan(); {
-		var from, to int64
-		var access string
-		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &from, &to, &access); err != nil || access[0] != 'r' {
-			continue
-		}
-		const piece = 1 << 20
-		buffer := make([]byte, piece+len(wanted))
-		for at := from; at < to; at += piece {
-			n, _ := memory.ReadAt(buffer[:min(to-at, int64(len(buffer)))], at)
-			found += bytes.Count(buffer[:n], wanted)
+// namespaceName is what report.Series has behind the side.
+func namespaceName(attributes []attribute) string {
+	for _, a := range attributes {
+		switch a.Key {
+		case "netns.name":
+			return "/" + a.Value.StringValue
+		case "process.pid":
+			return "/process"
 		}
 	}
-	return found, nil
+	return ""
+}
+
+// seriesName is the name that report.Series describes.
+func seriesName(metric string, p point) string {
+	parts := make([]string, 6)
+	parts[0] = strings.TrimPrefix(metric, "xfrm.")
+	for _, attribute := range p.Attributes {
+		switch attribute.Key {
+		case "direction":
+			parts[1] = attribute.Value.StringValue
+		case "reason":
+			parts[2] = attribute.Value.StringValue
+		case "xfrm.reqid":
+			parts[3] = attribute.Value.IntValue
+		case "network.interface.name":
+			parts[4] = attribute.Value.StringValue
+		case "xfrm.mark":
+			parts[5] = attribute.Value.StringValue
+		}
+	}
+	return strings.Join(slices.DeleteFunc(parts, func(part string) bool { return part == "" }), " ")
 }

@@ -2,8 +2,9 @@
 
 // The guest is /init of a virtual machine: it sets the network up, runs the
 // collector, a second collector that receives OTLP, and Prometheus, drops
-// packets, and reports on the second serial port what each of them saw. Whether
-// that is right is for the host to say.
+// packets, and reports on the second serial port what each of them saw. Or it runs
+// a collector at each end of tunnels, and does to them what daemons and operators
+// do. Whether that is right is for the host to say.
 package main
 
 import (
@@ -15,7 +16,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/events"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/report"
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/traffic"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/tunnel"
 )
 
@@ -55,14 +58,20 @@ func boot() error {
 	if err := loadModules(); err != nil {
 		return err
 	}
-	run := runScenarios
-	switch {
-	case len(os.Args) > 1 && os.Args[1] == "mistakes":
-		run = runMistakes
-	case len(os.Args) > 1 && os.Args[1] == "tunnels":
-		run = func() error { return runTunnels(false) }
-	case len(os.Args) > 1 && os.Args[1] == "strongswan-tunnels":
-		run = func() error { return runTunnels(true) }
+	run, ok := map[string]func() error{
+		"counters":           runScenarios,
+		"benchmarks":         runBenchmarks,
+		"mistakes":           runMistakes,
+		"tunnels":            func() error { return runTunnels(traffic.Steps()) },
+		"events":             func() error { return runEvents(events.Steps()) },
+		"strongswan-events":  func() error { return runEvents(events.StrongSwan()) },
+		"many":               func() error { return runTunnels(traffic.Many()) },
+		"lockdown":           func() error { return runTunnels(traffic.Lockdown()) },
+		"strongswan-tunnels": func() error { return runTunnels(tunnel.StrongSwan()) },
+		"libreswan-tunnels":  func() error { return runTunnels(tunnel.Libreswan()) },
+	}[os.Args[len(os.Args)-1]]
+	if !ok {
+		return fmt.Errorf("there is nothing to do called %q", os.Args)
 	}
 	if err := run(); err != nil {
 		return err

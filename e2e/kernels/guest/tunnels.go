@@ -18,31 +18,27 @@ import (
 
 // runTunnels does something to tunnels, and reports what a collector at each end
 // says of it.
-func runTunnels(daemons bool) error {
+func runTunnels(steps []traffic.Step) error {
 	l, err := lab.New()
 	if err != nil {
 		return err
 	}
-	here, err := startCollector("here", l.Here)
+	if err := tunnel.Prepare(l); err != nil {
+		return err
+	}
+	here, err := startCollector("here", l.Here, otherNamespaces)
 	if err != nil {
 		return err
 	}
-	there, err := startCollector("there", l.There)
+	there, err := startCollector("there", l.There, "")
 	if err != nil {
 		return err
 	}
 	t := &tunnels{here: here, there: there}
 	t.world = &traffic.World{
-		Lab: l, Restart: here.restart, Search: here.search,
+		Lab: l, Restart: here.restart, Search: here.search, Start: func() time.Time { return here.start },
 		Scrape: func() error { _, err := t.observe(); return err },
 		Signal: func(signal unix.Signal) error { return here.cmd.Process.Signal(signal) },
-	}
-	steps := traffic.Steps()
-	if daemons {
-		if err := tunnel.Prepare(l); err != nil {
-			return err
-		}
-		steps = tunnel.Steps()
 	}
 	for _, step := range steps {
 		if err := t.run(step); err != nil {
@@ -66,6 +62,11 @@ func (t *tunnels) run(step traffic.Step) error {
 	if err != nil {
 		return err
 	}
+	begin := time.Now()
+	busy := t.here.busy()
+	defer func() {
+		note("%s: %.0f s, the collector worked for %.1f s", step.Name, time.Since(begin).Seconds(), max(0, t.here.busy()-busy))
+	}()
 	done := &report.TunnelStep{Name: step.Name, Before: before, Kernel: report.Counters{}}
 	if done.Sent, err = step.Run(t.world); err != nil {
 		done.Error = err.Error()
@@ -75,6 +76,12 @@ func (t *tunnels) run(step traffic.Step) error {
 	}
 	if done.After, err = t.observe(); err != nil {
 		return err
+	}
+	for _, c := range []*collector{t.here, t.there} {
+		if len(c.broken) > 0 {
+			done.Error = fmt.Sprintf("%s; sums fell or starts moved: %q", done.Error, c.broken)
+			c.broken = nil
+		}
 	}
 	kernel, err := readKernel()
 	if err != nil {

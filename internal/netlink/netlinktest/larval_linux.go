@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sizeSAInfo is the size of struct xfrm_usersa_info, which ends where the u64 in it
+// SizeSAInfo is the size of struct xfrm_usersa_info, which ends where the u64 in it
 // are aligned.
-const sizeSAInfo = 216 + unsafe.Alignof(uint64(0))
+const SizeSAInfo = 216 + unsafe.Alignof(uint64(0))
 
 // AddLarval adds larval associations of ESP by XFRM_MSG_ALLOCSPI, which needs no
 // algorithm: from 192.0.2.1 to 10.0.0.0 and up, of SPI 1000 and up.
@@ -40,7 +40,7 @@ func allocSPI(i uint32) []byte {
 		firstSPI  = 1000
 		firstAddr = 10 << 24
 	)
-	m := make([]byte, header+sizeSAInfo+8)
+	m := make([]byte, header+SizeSAInfo+8)
 	binary.NativeEndian.PutUint32(m, uint32(len(m)))
 	binary.NativeEndian.PutUint16(m[4:], msgAlloc)
 	binary.NativeEndian.PutUint16(m[6:], unix.NLM_F_REQUEST)
@@ -51,7 +51,7 @@ func allocSPI(i uint32) []byte {
 	binary.NativeEndian.PutUint32(info[208:], 7) // reqid
 	binary.NativeEndian.PutUint16(info[212:], unix.AF_INET)
 	info[214] = 1 // XFRM_MODE_TUNNEL
-	binary.NativeEndian.PutUint32(info[sizeSAInfo:], firstSPI+i)
-	binary.NativeEndian.PutUint32(info[sizeSAInfo+4:], firstSPI+i)
+	binary.NativeEndian.PutUint32(info[SizeSAInfo:], firstSPI+i)
+	binary.NativeEndian.PutUint32(info[SizeSAInfo+4:], firstSPI+i)
 	return m
 }

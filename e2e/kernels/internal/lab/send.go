@@ -106,21 +106,30 @@ func (s *Side) Packets(to net.IP, protocol int, payload []byte, count int) error
 // Deliver sends datagrams to an address of the other side and waits until all
 // have arrived.
 func Deliver(from, to *Side, address net.IP, port, count int) error {
+	got, err := Attempt(from, to, address, port, count)
+	if err == nil && got != count {
+		err = fmt.Errorf("of %d datagrams to %s %d arrived", count, address, got)
+	}
+	return err
+}
+
+// Attempt sends datagrams, waits until all have arrived or none does for some
+// seconds, and returns how many have.
+func Attempt(from, to *Side, address net.IP, port, count int) (got int, err error) {
 	sink, err := to.UDP(port)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	defer sink.Close()
 	if err := from.Datagrams(address, port, count); err != nil {
-		return err
+		return 0, err
 	}
-	got := 0
-	for deadline := time.Now().Add(10 * time.Second); got < count && time.Now().Before(deadline); {
+	const patience = 3 * time.Second
+	for deadline := time.Now().Add(patience); got < count && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
-		got += sink.Received()
+		if n := sink.Received(); n > 0 {
+			got, deadline = got+n, time.Now().Add(patience)
+		}
 	}
-	if got != count {
-		return fmt.Errorf("of %d datagrams to %s %d arrived", count, address, got)
-	}
-	return nil
+	return got, nil
 }

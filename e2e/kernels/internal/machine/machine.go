@@ -21,9 +21,9 @@ import (
 // Guest is what to boot.
 type Guest struct {
 	Kernel, Initramfs string
-	// Arg is handed to /init.
-	Arg     string
-	Timeout time.Duration
+	// Arg is handed to /init, Parameters to the kernel.
+	Arg, Parameters string
+	Timeout         time.Duration
 }
 
 // Result is what a guest left.
@@ -47,7 +47,7 @@ func Boot(dir string, g Guest) (*Result, error) {
 		"-nic", "none", "-nodefaults", "-display", "none", "-no-reboot",
 		"-serial", "file:"+console, "-serial", "file:"+reported,
 		"-kernel", g.Kernel, "-initrd", g.Initramfs,
-		"-append", "console=ttyS0 quiet panic=-1 rdinit=/init lsm=bpf -- "+g.Arg)
+		"-append", "console=ttyS0 quiet panic=-1 rdinit=/init lsm=bpf "+g.Parameters+" -- "+g.Arg)
 	out, err := cmd.CombinedOutput()
 	result := &Result{}
 	if content, err := os.ReadFile(console); err == nil {

@@ -34,9 +34,11 @@ type Step struct {
 }
 
 // Series are values by series: the side of the collector, the metric without
-// "xfrm.", the direction or the reason, and the reqid, as in
-// "here tunnel.packet.count inbound 1". Series that differ in other attributes
-// alone are added up.
+// "xfrm.", and those of direction, reason, reqid, interface and mark that there
+// are, as in "here tunnel.packet.count inbound 1". The side is followed by the name
+// of a network namespace, or by "process", if that is not the collector's own, as
+// in "here/blue sa.count". Series that differ in other attributes alone are added
+// up.
 type Series map[string]float64
 
 // TunnelStep is what the collectors of both sides said before and after something
@@ -55,6 +57,26 @@ type TunnelStep struct {
 	Error string `json:"error,omitempty"`
 }
 
+// Record is a log record.
+type Record struct {
+	Event      string            `json:"event"`
+	Severity   string            `json:"severity"`
+	Body       string            `json:"body"`
+	Attributes map[string]string `json:"attributes"`
+}
+
+// EventStep is what the collector of Here recorded while something was done.
+type EventStep struct {
+	Name    string   `json:"name"`
+	Records []Record `json:"records"`
+	// Kernel is how far the counters of Here rose.
+	Kernel Counters `json:"kernel"`
+	// Log is what the collector logged since the guest began.
+	Log string `json:"log,omitempty"`
+	// Error says why the step could not be done; then its records mean nothing.
+	Error string `json:"error,omitempty"`
+}
+
 // Line is one line of the report; exactly one field is set.
 type Line struct {
 	// Release is the kernel's release, the first line.
@@ -63,6 +85,7 @@ type Line struct {
 	Note   string      `json:"note,omitempty"`
 	Step   *Step       `json:"step,omitempty"`
 	Tunnel *TunnelStep `json:"tunnel,omitempty"`
+	Event  *EventStep  `json:"event,omitempty"`
 	// Error ended the guest.
 	Error string `json:"error,omitempty"`
 	// Done is the last line of a guest that did all.

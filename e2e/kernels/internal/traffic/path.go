@@ -55,7 +55,7 @@ func (w *World) stream(bytes int64, spi int) (report.Series, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer listener.Close()
+	defer func() { _ = listener.Close() }()
 	received := make(chan int64, 1)
 	go func() {
 		conn, err := listener.Accept()

@@ -5,6 +5,8 @@ package traffic
 import (
 	"crypto/sha256"
 	"errors"
+	"slices"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -23,6 +25,8 @@ type Step struct {
 	Kernel report.Counters
 	// After are values after the step, where the rise does not tell.
 	After report.Series
+	// Gone are series that there are not, or not any more.
+	Gone []string
 	// Logs is what the collector of Here says.
 	Logs string
 	// Run does it. It returns what it counted itself, which the series rise by.
@@ -38,11 +42,13 @@ type World struct {
 	Scrape func() error
 	// Restart ends the collector of Here and starts it again.
 	Restart func() error
+	// Start is the start timestamp of the tunnels' sums in the last scrape of Here.
+	Start func() time.Time
 	// Signal sends a signal to the collector of Here.
 	Signal func(unix.Signal) error
-	// Search counts the places in the memory of the collector of Here that hold
-	// some bytes.
-	Search func([]byte) (int, error)
+	// Search counts the places that hold some bytes in the memory of the collector
+	// of Here, and in that of this process.
+	Search func([]byte) (collector, own int, err error)
 }
 
 const (
@@ -68,12 +74,14 @@ func Manual(from, to *lab.Side, spi, reqid int) *netlink.XfrmState {
 }
 
 // pair sets up an association for each direction at both sides.
-func (w *World) pair(spi, reqid int) error {
-	in, out := Manual(w.There, w.Here, spi, reqid), Manual(w.Here, w.There, spi+1, reqid)
+func pair(from, to *lab.Side, spi, reqid int) error {
+	in, out := Manual(from, to, spi, reqid), Manual(to, from, spi+1, reqid)
 	return errors.Join(
-		w.Here.Add(in, out, lab.Policy(w.There.Addr, port, out)),
-		w.There.Add(Manual(w.There, w.Here, spi, reqid), Manual(w.Here, w.There, spi+1, reqid), lab.Policy(w.Here.Addr, port, in)))
+		to.Add(in, out, lab.Policy(from.Addr, port, out)),
+		from.Add(Manual(from, to, spi, reqid), Manual(to, from, spi+1, reqid), lab.Policy(to.Addr, port, in)))
 }
+
+func (w *World) pair(spi, reqid int) error { return pair(w.There, w.Here, spi, reqid) }
 
 // both sends datagrams in both directions and waits until they have arrived.
 func (w *World) both(toHere, toThere int) error {
@@ -84,7 +92,7 @@ func (w *World) both(toHere, toThere int) error {
 
 // Steps are all that need no daemon, in the order in which they run.
 func Steps() []Step {
-	return append(counting(), ending()...)
+	return slices.Concat(counting(), ending(), namespaces(), limit())
 }
 
 func counting() []Step {
@@ -98,7 +106,10 @@ func counting() []Step {
 				"there tunnel.io inbound 0": 20 * size, "there tunnel.io outbound 0": 30 * size,
 				"here tunnel.sa.created inbound 0": 1, "here tunnel.sa.created outbound 0": 1,
 			},
-			After: report.Series{"here tunnel.sa.count inbound 0": 1, "here tunnel.sa.count outbound 0": 1, "here sa.count": 2},
+			After: report.Series{
+				"here tunnel.sa.count inbound 0": 1, "here tunnel.sa.count outbound 0": 1, "here sa.count": 2,
+				"here policy.count outbound": 1, "here policy.count inbound": 0, "there policy.count outbound": 1,
+			},
 			Run: func(w *World) (report.Series, error) {
 				return nil, errors.Join(w.pair(0x1000, 0), w.both(30, 20))
 			},
@@ -166,6 +177,20 @@ func counting() []Step {
 			After: report.Series{"here tunnel.sa.count inbound 0": 0, "here tunnel.sa.count inbound 7": 1},
 			Run: func(w *World) (report.Series, error) {
 				return nil, errors.Join(w.pair(0x2000, 7), lab.Deliver(w.Here, w.There, w.There.Addr, port, 12))
+			},
+		},
+		{
+			Name: "AH",
+			Expect: report.Series{
+				"here tunnel.packet.count inbound 10": 14, "there tunnel.packet.count outbound 10": 14,
+				"here tunnel.io inbound 10": 14 * size, "there tunnel.io outbound 10": 14 * size,
+				"here tunnel.sa.created inbound 10": 1,
+			},
+			Run: func(w *World) (report.Series, error) {
+				sa := lab.Association(w.There.Addr, w.Here.Addr, lab.AH, 0x2080)
+				sa.Reqid, sa.ReplayWindow = 10, 32
+				return nil, errors.Join(w.Here.Add(sa), w.There.Add(sa, lab.Policy(w.Here.Addr, port, sa)),
+					lab.Deliver(w.There, w.Here, w.Here.Addr, port, 14))
 			},
 		},
 		{

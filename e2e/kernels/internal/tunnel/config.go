@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tunnel builds a real IPsec tunnel between the lab's two sides: each
-// runs strongSwan's charon, they negotiate with IKEv2 and a shared secret. Then
-// it makes the mistakes that operators make.
+// Package tunnel builds real IPsec tunnels between the lab's two sides: each runs
+// an IKE daemon, strongSwan's charon or libreswan's pluto, and they negotiate with
+// IKEv2 and a shared secret. Then it makes the mistakes that operators make, and
+// does what happens to tunnels every day.
 package tunnel
 
-import (
-	"cmp"
-	"fmt"
-	"net"
-	"os"
-	"path/filepath"
-)
+import "net"
 
 // network is a side's private network; its first address is the side's.
 type network struct{ address, net string }
@@ -19,12 +14,20 @@ type network struct{ address, net string }
 var (
 	hereNetwork  = network{"10.1.0.1", "10.1.0.0/24"}
 	thereNetwork = network{"10.2.0.1", "10.2.0.0/24"}
+
+	hereOther  = network{"10.3.0.1", "10.3.0.0/24"}
+	thereOther = network{"10.4.0.1", "10.4.0.0/24"}
 )
 
-// settings are what differs from mistake to mistake in a side's configuration.
+// shared is what both sides know.
+const shared = "not a secret, but long enough for all"
+
+// settings are what differs from tunnel to tunnel in a side's configuration.
 type settings struct {
-	// localNet and remoteNet are the traffic selectors.
-	localNet, remoteNet string
+	// local and remote are the addresses of the daemons.
+	local, remote net.IP
+	// children are the pairs of associations to ask for.
+	children []child
 	// trap installs policies before there is a tunnel; the first packet asks for it.
 	trap bool
 	// rekey is after how many seconds the associations are replaced, 0 for the
@@ -32,100 +35,22 @@ type settings struct {
 	rekey int
 	// encap forces UDP encapsulation, as behind a NAT.
 	encap bool
+	// transport is the mode between the daemons' own addresses, without selectors.
+	transport bool
+	// ifID and mark are those of the associations and the policies, 0 for none.
+	ifID, mark int
+}
+
+// child is a pair of associations.
+type child struct {
+	name string
+	// localNet and remoteNet are the traffic selectors.
+	localNet, remoteNet string
 	// reqid is set in the configuration, 0 leaves it to the daemon.
 	reqid int
-	// mode is tunnel if empty.
-	mode string
 }
 
-const daemonConfig = `
-charon {
-  load = random nonce aes sha1 sha2 hmac kdf gmp kernel-netlink socket-default vici
-  install_routes = no
-  retransmit_tries = 2
-  filelog {
-    log {
-      path = %[1]s/charon.log
-      flush_line = yes
-    }
-  }
-  plugins {
-    vici {
-      socket = unix://%[1]s/vici
-    }
-  }
-}
-`
-
-// swanctl shall not look for plugins that are not there.
-const toolConfig = `
-swanctl {
-  load = random
-}
-`
-
-const connectionConfig = `# %[1]s/swanctl.conf
-connections {
-  tunnel {
-    version = 2
-    local_addrs = %[2]s, %%any
-    remote_addrs = %[3]s
-    proposals = aes128-sha256-modp2048
-    encap = %[7]s
-    local {
-      auth = psk
-      id = %[2]s
-    }
-    remote {
-      auth = psk
-      id = %[3]s
-    }
-    children {
-      net {
-        mode = %[8]s
-        rekey_time = %[9]ds
-        rand_time = 0s
-        life_time = 2h
-        reqid = %[10]d
-        local_ts = %[4]s
-        remote_ts = %[5]s
-        esp_proposals = aes128-sha256
-        replay_window = 32
-        start_action = %[6]s
-      }
-    }
-  }
-}
-secrets {
-  ike-tunnel {
-    id-1 = %[2]s
-    id-2 = %[3]s
-    secret = "not a secret"
-  }
-}
-`
-
-// write writes a side's configuration into its directory.
-func (s settings) write(dir string, local, remote net.IP) error {
-	action := "none"
-	if s.trap {
-		action = "trap"
-	}
-	mode, encap, rekey := cmp.Or(s.mode, "tunnel"), "no", cmp.Or(s.rekey, 3600)
-	if s.encap {
-		encap = "yes"
-	}
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return fmt.Errorf("configuring strongSwan: %w", err)
-	}
-	for name, content := range map[string]string{
-		"strongswan.conf": fmt.Sprintf(daemonConfig, dir) + toolConfig,
-		"swanctl.conf": fmt.Sprintf(connectionConfig, dir, local, remote, s.localNet, s.remoteNet, action,
-			encap, mode, rekey, s.reqid),
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-			return fmt.Errorf("configuring strongSwan: %w", err)
-		}
-	}
-	return nil
+// one is the only child between two networks.
+func one(local, remote string) []child {
+	return []child{{name: "net", localNet: local, remoteNet: remote}}
 }

@@ -81,9 +81,9 @@ func Mistakes() []Mistake {
 			Name:   "another traffic selector in the other side's configuration, trap policy here",
 			Expect: report.Counters{"XfrmOutNoStates": packets},
 			begin: func(l *lab.Lab) (*Tunnel, error) {
-				return start(l,
-					settings{localNet: hereNetwork.net, remoteNet: thereNetwork.net, trap: true},
-					settings{localNet: thereNetwork.net, remoteNet: "10.9.0.0/24"})
+				return start(l, strongSwan{},
+					settings{local: l.Here.Addr, remote: l.There.Addr, children: one(hereNetwork.net, thereNetwork.net), trap: true},
+					settings{local: l.There.Addr, remote: l.Here.Addr, children: one(thereNetwork.net, "10.9.0.0/24")})
 			},
 			make: func(t *Tunnel) error {
 				return t.lab.Here.Datagrams(net.ParseIP(thereNetwork.address), port, packets)

@@ -4,28 +4,26 @@ package tunnel
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/lab"
 )
 
-// Programs of the packages strongswan-charon and strongswan-swanctl.
-const (
-	Charon  = "/usr/lib/ipsec/charon"
-	Swanctl = "/usr/sbin/swanctl"
-	// PluginDir has the plugins that the configuration loads.
-	PluginDir = "/usr/lib/ipsec/plugins"
-)
-
-// Plugins are the names in the daemon's configuration.
-var Plugins = []string{"random", "nonce", "aes", "sha1", "sha2", "hmac", "kdf", "gmp", "kernel-netlink", "socket-default", "vici"}
+// daemon is an implementation of IKE.
+type daemon interface {
+	// start starts it in the side's namespace and loads its configuration. A
+	// daemon that runs is returned with an error too.
+	start(side *lab.Side, dir string, s settings) (*peer, error)
+	// initiate builds a pair of associations.
+	initiate(p *peer, child string) error
+	// terminate takes all down, and tells the other side.
+	terminate(p *peer, children []child) error
+}
 
 // EnterCommand makes the guest's program start a daemon: see Enter.
 const EnterCommand = "enter"
@@ -47,41 +45,30 @@ type peer struct {
 	cmd  *exec.Cmd
 }
 
-// startPeer starts a daemon in the side's namespace and loads its configuration.
-func startPeer(side *lab.Side, dir string) (*peer, error) {
+// startPeer starts a program in the side's namespace.
+func startPeer(side *lab.Side, dir string, env []string, program ...string) (*peer, error) {
 	p := &peer{side: side, dir: dir}
-	output, err := os.Create(filepath.Join(dir, "charon.out"))
+	output, err := os.Create(filepath.Join(dir, "daemon.out"))
 	if err != nil {
-		return nil, fmt.Errorf("starting charon: %w", err)
+		return nil, fmt.Errorf("starting a daemon: %w", err)
 	}
 	defer output.Close()
-	p.cmd = exec.Command("/proc/self/exe", EnterCommand, Charon)
-	p.cmd.Env = []string{"STRONGSWAN_CONF=" + filepath.Join(dir, "strongswan.conf")}
+	p.cmd = exec.Command("/proc/self/exe", append([]string{EnterCommand}, program...)...) //nolint:gosec // The programs are ours.
+	p.cmd.Env = append([]string{}, env...)
 	p.cmd.Stdout, p.cmd.Stderr = output, output
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unix.CLONE_NEWNS}
 	// The child is forked from the calling thread, and so in its namespace.
 	if err := side.Do(p.cmd.Start); err != nil {
-		return nil, fmt.Errorf("starting charon: %w", err)
+		return nil, fmt.Errorf("starting a daemon: %w", err)
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
-		if conn, err := net.Dial("unix", filepath.Join(dir, "vici")); err == nil {
-			_ = conn.Close()
-			break
-		}
-		if time.Now().After(deadline) {
-			return nil, fmt.Errorf("charon does not start: %s", p.log())
-		}
-	}
-	return p, p.swanctl("--load-all", "--noprompt", "--file", filepath.Join(dir, "swanctl.conf"))
+	return p, nil
 }
 
-// swanctl gives the daemon a command.
-func (p *peer) swanctl(args ...string) error {
-	cmd := exec.Command(Swanctl, append(args, "--uri", "unix://"+filepath.Join(p.dir, "vici"))...) //nolint:gosec // The arguments are ours.
-	cmd.Env = p.cmd.Env
+// command runs a program that tells the daemon what to do.
+func command(cmd *exec.Cmd) error {
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("swanctl %s: %w: %s; charon: %s", args[0], err, out, p.log())
+		return fmt.Errorf("%q: %w: %s", cmd.Args, err, out)
 	}
 	return nil
 }
@@ -89,7 +76,7 @@ func (p *peer) swanctl(args ...string) error {
 // log is the end of what the daemon wrote.
 func (p *peer) log() string {
 	var all []byte
-	for _, name := range []string{"charon.out", "charon.log"} {
+	for _, name := range []string{"daemon.out", "charon.log"} {
 		content, _ := os.ReadFile(filepath.Join(p.dir, name))
 		all = append(all, content...)
 	}
@@ -103,7 +90,7 @@ func (p *peer) end(signal syscall.Signal) error {
 		return nil
 	}
 	if err := p.cmd.Process.Signal(signal); err != nil {
-		return fmt.Errorf("ending charon: %w", err)
+		return fmt.Errorf("ending a daemon: %w", err)
 	}
 	// How it ends is of no interest; that it has is.
 	_ = p.cmd.Wait()

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -18,7 +17,10 @@ import (
 // Tunnel is the pair of daemons.
 type Tunnel struct {
 	lab         *lab.Lab
+	daemon      daemon
 	here, there *peer
+	// children are those of There, which builds them.
+	children []child
 }
 
 // Prepare gives both sides their networks, and routes to the other's.
@@ -30,6 +32,8 @@ func Prepare(l *lab.Lab) error {
 	}{
 		{l.Here, hereNetwork, thereNetwork, l.There.Addr},
 		{l.There, thereNetwork, hereNetwork, l.Here.Addr},
+		{l.Here, hereOther, thereOther, l.There.Addr},
+		{l.There, thereOther, hereOther, l.Here.Addr},
 	} {
 		link, err := end.side.Netlink.LinkByName(end.side.Device)
 		if err != nil {
@@ -52,49 +56,81 @@ func Prepare(l *lab.Lab) error {
 }
 
 // start starts both daemons.
-func start(l *lab.Lab, here, there settings) (*Tunnel, error) {
-	const hereDir, thereDir = "/tmp/here", "/tmp/there"
+func start(l *lab.Lab, d daemon, here, there settings) (*Tunnel, error) {
+	const hereDir, thereDir = "/tmp/ike-here", "/tmp/ike-there"
 	for _, dir := range []string{hereDir, thereDir} {
-		if err := os.RemoveAll(dir); err != nil {
+		if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o750)); err != nil {
 			return nil, err
 		}
 	}
-	if err := here.write(hereDir, l.Here.Addr, l.There.Addr); err != nil {
-		return nil, err
-	}
-	if err := there.write(thereDir, l.There.Addr, l.Here.Addr); err != nil {
-		return nil, err
-	}
-	t := &Tunnel{lab: l}
+	t := &Tunnel{lab: l, daemon: d, children: there.children}
 	var err error
-	if t.here, err = startPeer(l.Here, hereDir); err != nil {
-		return t, err
+	if t.here, err = d.start(l.Here, hereDir, here); err != nil {
+		return t, t.failed(err)
 	}
-	t.there, err = startPeer(l.There, thereDir)
+	t.there, err = d.start(l.There, thereDir, there)
+	return t, t.failed(err)
+}
+
+// establish starts both of strongSwan's daemons as they should be, and has There
+// build the tunnel.
+func establish(l *lab.Lab) (*Tunnel, error) {
+	t, err := start(l, strongSwan{},
+		settings{local: l.Here.Addr, remote: l.There.Addr, children: one(hereNetwork.net, thereNetwork.net)},
+		settings{local: l.There.Addr, remote: l.Here.Addr, children: one(thereNetwork.net, hereNetwork.net)})
+	if err == nil {
+		err = t.open()
+	}
 	return t, err
 }
 
-// establish starts both daemons as they should be, and has There build the
-// tunnel.
-func establish(l *lab.Lab) (*Tunnel, error) {
-	t, err := start(l,
-		settings{localNet: hereNetwork.net, remoteNet: thereNetwork.net},
-		settings{localNet: thereNetwork.net, remoteNet: hereNetwork.net})
+// open has There build all children, and waits until both sides have them.
+func (t *Tunnel) open() error {
+	for _, c := range t.children {
+		if err := t.daemon.initiate(t.there, c.name); err != nil {
+			return t.failed(err)
+		}
+	}
+	return t.failed(t.isOpen())
+}
+
+func (t *Tunnel) isOpen() error {
+	return wait("both sides have the tunnel", func() (bool, error) {
+		for _, side := range []*lab.Side{t.lab.Here, t.lab.There} {
+			sas, err := associations(side)
+			if err != nil || len(sas) != 2*len(t.children) {
+				return false, err
+			}
+		}
+		return true, nil
+	})
+}
+
+// associations are those of a side. Larval ones have no algorithm.
+func associations(side *lab.Side) (sas []netlink.XfrmState, err error) {
+	all, err := side.Netlink.XfrmStateList(netlink.FAMILY_ALL)
 	if err != nil {
-		return t, err
+		return nil, fmt.Errorf("listing associations: %w", err)
 	}
-	if err := t.there.swanctl("--initiate", "--child", "net", "--timeout", "60"); err != nil {
-		return t, err
-	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		sas, err := l.Here.Netlink.XfrmStateList(netlink.FAMILY_V4)
-		if err == nil && len(sas) == 2 {
-			return t, nil
-		}
-		if time.Now().After(deadline) {
-			return t, fmt.Errorf("there is no tunnel: %w; charon: %s", err, t.here.log())
+	for _, sa := range all {
+		if sa.Crypt != nil {
+			sas = append(sas, sa)
 		}
 	}
+	return sas, nil
+}
+
+// failed adds to an error what the daemons wrote.
+func (t *Tunnel) failed(err error) error {
+	if err == nil {
+		return nil
+	}
+	for _, p := range []*peer{t.here, t.there} {
+		if p != nil {
+			err = fmt.Errorf("%w; daemon of %s: %s", err, p.side.Device, p.log())
+		}
+	}
+	return err
 }
 
 // end kills both daemons and removes what they left in the kernel.

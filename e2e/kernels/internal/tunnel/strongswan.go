@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package tunnel
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"text/template"
+
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/lab"
+)
+
+// Programs of the packages strongswan-charon and strongswan-swanctl.
+const (
+	Charon  = "/usr/lib/ipsec/charon"
+	Swanctl = "/usr/sbin/swanctl"
+	// PluginDir has the plugins that the configuration loads.
+	PluginDir = "/usr/lib/ipsec/plugins"
+)
+
+// Plugins are the names in the daemon's configuration.
+var Plugins = []string{"random", "nonce", "aes", "sha1", "sha2", "hmac", "kdf", "gmp", "kernel-netlink", "socket-default", "vici"}
+
+// strongSwan is a daemon.
+type strongSwan struct{}
+
+// swanctl shall not look for plugins that are not there.
+const daemonConfig = `
+charon {
+  load = random nonce aes sha1 sha2 hmac kdf gmp kernel-netlink socket-default vici
+  install_routes = no
+  retransmit_tries = 2
+  filelog {
+    log {
+      path = %[1]s/charon.log
+      flush_line = yes
+    }
+  }
+  plugins {
+    vici {
+      socket = unix://%[1]s/vici
+    }
+  }
+}
+swanctl {
+  load = random
+}
+`
+
+var connectionConfig = template.Must(template.New("").Parse(`
+connections {
+  tunnel {
+    version = 2
+    local_addrs = {{.Local}}, %any
+    remote_addrs = {{.Remote}}
+    proposals = aes128-sha256-modp2048
+    encap = {{if .Encap}}yes{{else}}no{{end}}
+    local {
+      auth = psk
+      id = {{.Local}}
+    }
+    remote {
+      auth = psk
+      id = {{.Remote}}
+    }
+    children {
+      {{- range .Children}}
+      {{.Name}} {
+        mode = {{if $.Transport}}transport{{else}}tunnel{{end}}
+        rekey_time = {{or $.Rekey 3600}}s
+        rand_time = 0s
+        life_time = 2h
+        reqid = {{.Reqid}}
+        {{- if not $.Transport}}
+        local_ts = {{.LocalNet}}
+        remote_ts = {{.RemoteNet}}
+        {{- end}}
+        {{- with $.IfID}}
+        if_id_in = {{.}}
+        if_id_out = {{.}}
+        {{- end}}
+        {{- with $.Mark}}
+        mark_in = {{.}}
+        mark_out = {{.}}
+        mark_in_sa = yes
+        {{- end}}
+        esp_proposals = aes128-sha256
+        replay_window = 32
+        start_action = {{if $.Trap}}trap{{else}}none{{end}}
+      }
+      {{- end}}
+    }
+  }
+}
+secrets {
+  ike-tunnel {
+    id-1 = {{.Local}}
+    id-2 = {{.Remote}}
+    secret = "{{.Secret}}"
+  }
+}
+`))
+
+// configure writes a side's configuration into its directory.
+func (strongSwan) configure(dir string, s settings) error {
+	type namedChild struct {
+		Name, LocalNet, RemoteNet string
+		Reqid                     int
+	}
+	var children []namedChild
+	for _, c := range s.children {
+		children = append(children, namedChild{c.name, c.localNet, c.remoteNet, c.reqid})
+	}
+	err := os.WriteFile(filepath.Join(dir, "strongswan.conf"), fmt.Appendf(nil, daemonConfig, dir), 0o600)
+	if err != nil {
+		return fmt.Errorf("configuring strongSwan: %w", err)
+	}
+	file, err := os.Create(filepath.Join(dir, "swanctl.conf"))
+	if err != nil {
+		return fmt.Errorf("configuring strongSwan: %w", err)
+	}
+	defer file.Close()
+	err = connectionConfig.Execute(file, map[string]any{
+		"Local": s.local, "Remote": s.remote, "Encap": s.encap, "Transport": s.transport, "Rekey": s.rekey,
+		"IfID": s.ifID, "Mark": s.mark, "Trap": s.trap, "Secret": shared, "Children": children,
+	})
+	if err != nil {
+		return fmt.Errorf("configuring strongSwan: %w", err)
+	}
+	return nil
+}
+
+func (d strongSwan) start(side *lab.Side, dir string, s settings) (*peer, error) {
+	if err := d.configure(dir, s); err != nil {
+		return nil, err
+	}
+	p, err := startPeer(side, dir, []string{"STRONGSWAN_CONF=" + filepath.Join(dir, "strongswan.conf")}, Charon)
+	if err != nil {
+		return nil, err
+	}
+	err = wait("charon answers", func() (bool, error) {
+		conn, err := net.Dial("unix", filepath.Join(dir, "vici"))
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil, err
+	})
+	if err != nil {
+		return p, err
+	}
+	return p, p.swanctl("--load-all", "--noprompt", "--file", filepath.Join(dir, "swanctl.conf"))
+}
+
+func (strongSwan) initiate(p *peer, child string) error {
+	return p.swanctl("--initiate", "--child", child, "--timeout", "60")
+}
+
+func (strongSwan) terminate(p *peer, _ []child) error {
+	return p.swanctl("--terminate", "--ike", "tunnel")
+}
+
+// swanctl gives the daemon a command.
+func (p *peer) swanctl(args ...string) error {
+	cmd := exec.Command(Swanctl, append(args, "--uri", "unix://"+filepath.Join(p.dir, "vici"))...) //nolint:gosec // The arguments are ours.
+	cmd.Env = p.cmd.Env
+	return command(cmd)
+}

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: Apache-2.0
+
+package xfrmreceiver
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+
+	"go.uber.org/zap/zapcore"
+
+	"github.com/xfrmreceiver/xfrmreceiver/internal/audit"
+	"github.com/xfrmreceiver/xfrmreceiver/internal/causes"
+	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
+	"github.com/xfrmreceiver/xfrmreceiver/internal/netns"
+)
+
+// newStreams returns what the enabled events need. Nothing else is listened to.
+func newStreams(cfg *Config, source *netns.Source) []*stream {
+	var streams []*stream
+	wants := causes.Wants{
+		Acquires: cfg.Events.XfrmAcquire.Enabled,
+		Created:  cfg.Events.XfrmSaCreated.Enabled,
+		Deleted:  cfg.Events.XfrmSaDeleted.Enabled,
+		Expired:  cfg.Events.XfrmSaExpired.Enabled,
+		Mappings: cfg.Events.XfrmMappingChanged.Enabled,
+		Policies: cfg.Events.XfrmPolicyChanged.Enabled,
+	}
+	if wants != (causes.Wants{}) {
+		streams = append(streams, &stream{
+			source: metadata.AttributeEventSourceXfrm,
+			open:   func(context.Context) (events, error) { return openXfrm(source, wants) },
+		})
+	}
+	if cfg.Events.XfrmPacketDropped.Enabled {
+		// With root_path the host's namespaces are those of its PID 1.
+		ownNamespace := cfg.RootPath == ""
+		streams = append(streams, &stream{
+			source: metadata.AttributeEventSourceAudit,
+			open:   func(ctx context.Context) (events, error) { return openAudit(ctx, source, ownNamespace) },
+		})
+	}
+	return streams
+}
+
+// xfrmEvents are those of NETLINK_XFRM.
+type xfrmEvents struct {
+	*causes.Listener
+	source *netns.Source
+}
+
+func openXfrm(source *netns.Source, wants causes.Wants) (*xfrmEvents, error) {
+	e := &xfrmEvents{source: source}
+	err := source.InMain(func(m netns.Main) (err error) {
+		e.Listener, err = causes.Listen(m, wants)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// Drain implements events.
+func (e *xfrmEvents) Drain(r *recorder) (overrun bool, err error) { return e.Listener.Drain(r) }
+
+var errNoAcquires = condition{zapcore.InfoLevel, "No xfrm.acquire events: no IKE daemon listens to acquires, and this receiver does " +
+	"not do so alone, because it would change what the kernel does with packets that wait for a security association"}
+
+// Tick looks whether an IKE daemon listens to acquires.
+func (e *xfrmEvents) Tick(context.Context) (int64, error) {
+	if !e.WantsAcquires() {
+		return 0, nil
+	}
+	return 0, e.source.InMain(func(m netns.Main) error {
+		table, err := m.ReadFile("netlink")
+		if err != nil {
+			return err
+		}
+		joined, err := e.JoinAcquires(table)
+		if err == nil && !joined {
+			err = errNoAcquires
+		}
+		return err
+	})
+}
+
+// auditEvents are audit records about dropped packets.
+type auditEvents struct {
+	*audit.Listener
+	source *netns.Source
+	// isOn says that audit was on when the socket was opened, or that a record has
+	// arrived.
+	isOn atomic.Bool
+	// lost is how many records the kernel had lost at the last tick.
+	lost    uint32
+	hasLost bool
+}
+
+var errOtherNamespace = errors.New("the kernel delivers audit records in the initial network namespace only: " +
+	"run the collector there (in Kubernetes with hostNetwork), or set root_path; xfrm.packet.dropped events are missing")
+
+func openAudit(ctx context.Context, source *netns.Source, ownNamespace bool) (*auditEvents, error) {
+	if ownNamespace && !audit.HasInitialNamespace("/proc") {
+		return nil, errOtherNamespace
+	}
+	e := &auditEvents{source: source}
+	err := source.InMain(func(m netns.Main) (err error) {
+		// It asks first: both would be recorded, and take the other for a record.
+		if _, err = audit.GetStatus(ctx, m); errors.Is(err, audit.ErrStatusNotPermitted) {
+			var isOn bool
+			isOn, err = audit.IsOn(ctx, m)
+			e.isOn.Store(isOn)
+		}
+		if err == nil {
+			e.Listener, err = audit.Listen(m)
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// Drain implements events.
+func (e *auditEvents) Drain(r *recorder) (overrun bool, err error) {
+	return e.Listener.Drain(func(d audit.Drop) {
+		e.isOn.Store(true)
+		r.drop(d)
+	})
+}
+
+// Close implements events.
+func (e *auditEvents) Close() { _ = e.Listener.Close() }
+
+var errAuditOff = condition{zapcore.WarnLevel, "No xfrm.packet.dropped events: audit is off. auditd and `auditctl -e 1` " +
+	"switch it on, see docs/causes.md; this receiver never does"}
+
+// Tick looks whether audit is on, and how many records the kernel has lost. That
+// needs a capability of its own; without it, what was found out at the beginning
+// holds.
+func (e *auditEvents) Tick(ctx context.Context) (lost int64, err error) {
+	var status audit.Status
+	err = e.source.InMain(func(m netns.Main) (err error) {
+		status, err = audit.GetStatus(ctx, m)
+		return err
+	})
+	switch {
+	case errors.Is(err, audit.ErrStatusNotPermitted) && !e.isOn.Load():
+		return 0, errAuditOff
+	case errors.Is(err, audit.ErrStatusNotPermitted):
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case !status.Enabled:
+		return 0, errAuditOff
+	}
+	return e.newlyLost(status.Lost), nil
+}
+
+// newlyLost returns how many records have been lost since the last tick.
+func (e *auditEvents) newlyLost(all uint32) int64 {
+	before := e.lost
+	if !e.hasLost {
+		before = all
+	}
+	if all < before { // somebody has reset it (auditctl --reset-lost)
+		before = 0
+	}
+	e.lost, e.hasLost = all, true
+	return int64(all - before)
+}
