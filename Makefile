@@ -127,7 +127,7 @@ alerts: $(BIN)/jsonnet $(BIN)/jsonnetfmt $(BIN)/promtool ## Write the rules in m
 	monitoring/tests/config/run.sh $(BIN)/jsonnet $(BIN)/promtool
 
 .PHONY: dashboard
-dashboard: ## Write monitoring/dashboard.json again and pass the tests of what writes it.
+dashboard: ## Write monitoring/dashboard.json and tunnels.json again and pass the tests of what writes it.
 	cd monitoring/dashboard && go test -count=1 ./... && go run .
 
 .PHONY: golden
