@@ -19,15 +19,20 @@ import (
 const eventsConfig = `
 receivers:
   xfrm:
+    collection_interval: 500ms
     logs: {interval: 500ms}
+    metrics:
+      xfrm.tunnel.packet.count: {enabled: true}
     events:
       xfrm.mapping.changed: {enabled: true}
       xfrm.policy.changed: {enabled: true}
       xfrm.sa.created: {enabled: true}
 exporters:
   file:
-    path: %s
+    path: %[1]s
     append: true
+  file/metrics:
+    path: %[1]s.metrics
 service:
   telemetry:
     metrics:
@@ -36,6 +41,9 @@ service:
     logs:
       receivers: [xfrm]
       exporters: [file]
+    metrics:
+      receivers: [xfrm]
+      exporters: [file/metrics]
 `
 
 // settleFor is three intervals of the collector, and the time to write.
@@ -72,7 +80,7 @@ func runEvents(steps []events.Step) error {
 		return err
 	}
 	settle := func() { time.Sleep(settleFor) }
-	world := &events.World{Lab: l, Search: c.search, Settle: settle, Audit: audit.IPsec}
+	world := &events.World{Lab: l, Search: c.search, Settle: settle, Audit: audit, Collector: func() int { return c.cmd.Process.Pid }}
 	for _, step := range steps {
 		settle()
 		if _, err := c.records(); err != nil {

@@ -4,6 +4,7 @@ package events
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -56,16 +57,17 @@ type World struct {
 	// Settle waits until the collector has reported what has happened, and looked
 	// twice who listens to acquires.
 	Settle func()
-	// Audit counts the records about IPsec that another listener has received since
-	// the last call.
-	Audit func() int
+	// Audit is another listener.
+	Audit *lab.Audit
+	// Collector is the process of the collector.
+	Collector func() int
 	// Search counts the places that hold some bytes in the memory of the
 	// collector, and in that of this process.
 	Search func([]byte) (collector, own int, err error)
 }
 
 // Steps are all, in the order in which they run.
-func Steps() []Step { return slices.Concat(drops(), floods(), associations(), flows()) }
+func Steps() []Step { return slices.Concat(drops(), floods(), associations(), secrecy(), flows()) }
 
 // reasons are the counters that audit tells about.
 var reasons = map[string]Expected{
@@ -73,6 +75,22 @@ var reasons = map[string]Expected{
 	"XfrmInStateProtoError": {Attributes: map[string]string{"direction": "inbound", "reason": "state_proto_error"}, Body: "integrity"},
 	"XfrmInStateSeqError":   {Attributes: map[string]string{"direction": "inbound", "reason": "state_seq_error"}, Body: "sequence number"},
 	"XfrmOutStateSeqError":  {Attributes: map[string]string{"direction": "outbound", "reason": "state_seq_error"}, Body: "sequence numbers"},
+}
+
+// Counters are how far the records of drops say that the kernel's counters rose.
+func Counters(records []report.Record) report.Counters {
+	sums := report.Counters{}
+	for counter, expected := range reasons {
+		expected.Event = "xfrm.packet.dropped"
+		sums[counter] = 0
+		for _, r := range records {
+			if expected.Matches(r) {
+				n, _ := strconv.ParseInt(r.Attributes["xfrm.event.count"], 10, 64)
+				sums[counter] += n
+			}
+		}
+	}
+	return sums
 }
 
 // drops are the scenarios that raise one of these counters alone.

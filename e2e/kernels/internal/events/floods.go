@@ -42,11 +42,11 @@ func floods() []Step {
 				"reason": "no_states", "xfrm.spi": "4112", "network.peer.address": "10.0.0.2",
 			}}},
 			Run: func(w *World) error {
-				w.Audit()
+				w.Audit.IPsec()
 				packet := binary.BigEndian.AppendUint32(nil, 0x1010)
 				err := w.There.Packets(w.Here.Addr, unix.IPPROTO_ESP, append(packet, make([]byte, 20)...), 21)
 				w.Settle()
-				if n := w.Audit(); n != 21 {
+				if n := w.Audit.IPsec(); n != 21 {
 					err = errors.Join(err, fmt.Errorf("it got %d records of 21", n))
 				}
 				return err

@@ -33,6 +33,17 @@ var mistakes = map[string][]Expected{
 			"xfrm.acquire.state": "waiting", "network.peer.address": "10.0.0.2", "destination.address": "10.2.0.1", "destination.port": "7000",
 		}},
 	},
+	"the associations replaced": {
+		{Event: "xfrm.sa.created", Severity: "Info", Count: 2, Attributes: peer(map[string]string{"direction": "inbound"})},
+		{Event: "xfrm.sa.created", Severity: "Info", Count: 2, Attributes: peer(map[string]string{"direction": "outbound"})},
+		{Event: "xfrm.sa.deleted", Severity: "Info", Count: 1, Attributes: peer(map[string]string{"direction": "inbound"})},
+		{Event: "xfrm.sa.deleted", Severity: "Info", Count: 1, Attributes: peer(map[string]string{"direction": "outbound"})},
+	},
+	"the receiver's daemon killed, its associations flushed: the other side sends on": {
+		{Event: "xfrm.packet.dropped", Severity: "Warn", Count: 10, Attributes: peer(map[string]string{
+			"direction": "inbound", "reason": "no_states",
+		}), Body: "no security association with SPI 0x"},
+	},
 	"the sender's daemon stopped: all goes in clear, nothing counts": {
 		{Event: "xfrm.sa.deleted", Severity: "Info", Count: 1, Attributes: peer(map[string]string{"direction": "inbound"})},
 		{Event: "xfrm.sa.deleted", Severity: "Info", Count: 1, Attributes: peer(map[string]string{"direction": "outbound"})},
@@ -42,7 +53,7 @@ var mistakes = map[string][]Expected{
 // StrongSwan are those mistakes.
 func StrongSwan() []Step {
 	var steps []Step
-	for _, mistake := range tunnel.Mistakes() {
+	for _, mistake := range append(tunnel.Mistakes(), tunnel.Changes()...) {
 		expected, ok := mistakes[mistake.Name]
 		if !ok {
 			continue

@@ -38,9 +38,13 @@ func ListenToAudit() (*Audit, error) {
 	return &Audit{fd}, nil
 }
 
-// IPsec counts the records about IPsec since the last call.
-func (a *Audit) IPsec() (count int) {
-	const ipsecEvent = 1415 // AUDIT_MAC_IPSEC_EVENT
+// IPsec counts the records about IPsec among those since the last call.
+func (a *Audit) IPsec() int { return a.count(1415) } // AUDIT_MAC_IPSEC_EVENT
+
+// CommandLines counts those with a command line.
+func (a *Audit) CommandLines() int { return a.count(1327) } // AUDIT_PROCTITLE
+
+func (a *Audit) count(kind int) (count int) {
 	buffer := make([]byte, 16<<10)
 	for {
 		n, _, err := unix.Recvfrom(a.fd, buffer, 0)
@@ -48,7 +52,7 @@ func (a *Audit) IPsec() (count int) {
 		case errors.Is(err, unix.ENOBUFS): // what it lost is said by what is missing
 		case err != nil:
 			return count
-		case n >= 6 && int(buffer[4])|int(buffer[5])<<8 == ipsecEvent:
+		case n >= 6 && int(buffer[4])|int(buffer[5])<<8 == kind:
 			count++
 		}
 	}
