@@ -41,13 +41,15 @@ func Boot(dir string, g Guest) (*Result, error) {
 	console, reported := filepath.Join(dir, "console"), filepath.Join(dir, "report")
 	// One CPU: with two, threads of TCG now and then see half of an instruction that
 	// the kernel is patching, and the guest dies of an int3.
+	// no_timer_check: on a busy host the kernel now and then takes the emulated timer
+	// for broken, and panics.
 	//nolint:gosec // The paths are the test's own.
 	cmd := exec.CommandContext(ctx, "nice", "qemu-system-x86_64",
 		"-accel", "tcg", "-cpu", "max", "-smp", "1", "-m", "2048",
 		"-nic", "none", "-nodefaults", "-display", "none", "-no-reboot",
 		"-serial", "file:"+console, "-serial", "file:"+reported,
 		"-kernel", g.Kernel, "-initrd", g.Initramfs,
-		"-append", "console=ttyS0 quiet panic=-1 rdinit=/init lsm=bpf "+g.Parameters+" -- "+g.Arg)
+		"-append", "console=ttyS0 quiet panic=-1 rdinit=/init no_timer_check lsm=bpf "+g.Parameters+" -- "+g.Arg)
 	out, err := cmd.CombinedOutput()
 	result := &Result{}
 	if content, err := os.ReadFile(console); err == nil {
