@@ -4,7 +4,6 @@ package xfrmreceiver
 
 import (
 	"net/netip"
-	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -39,12 +38,7 @@ func recorded(t *testing.T, tunnels ...*tunnel.Tunnel) map[string]any {
 
 func recordedPoints(t *testing.T, tunnels ...*tunnel.Tunnel) map[string]pmetric.NumberDataPoint {
 	t.Helper()
-	cfg := newDefaultConfig()
-	metrics := reflect.ValueOf(&cfg.Metrics).Elem()
-	for i := range metrics.NumField() {
-		metrics.Field(i).FieldByName("Enabled").SetBool(true)
-	}
-	s := newScraper(receivertest.NewNopSettings(metadata.Type), cfg, nil)
+	s := newScraper(receivertest.NewNopSettings(metadata.Type), allMetrics(), nil)
 	for _, one := range tunnels {
 		s.recordTunnel(one, tunnelTime)
 	}
