@@ -19,7 +19,7 @@ func StrongSwan() []traffic.Step {
 		situation{name: "MOBIKE: the other side gets another address", do: (*Tunnel).roam},
 		situation{name: "reauthentication", do: func(t *Tunnel, f []*flow) error {
 			return errors.Join(f[0].both(7, 8), t.replaced(func() error {
-				return t.there.swanctl("--rekey", "--ike", "tunnel", "--reauth")
+				return t.there.do("swanctl --rekey --ike tunnel --reauth")
 			}), f[0].both(3, 4))
 		}},
 	))
