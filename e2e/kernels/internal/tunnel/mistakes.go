@@ -25,7 +25,7 @@ type Mistake struct {
 	Confirm []Confirm
 	daemon  daemon
 	// begin sets up, and must raise nothing; nil means a working tunnel.
-	begin func(*lab.Lab, daemon) (*Tunnel, error)
+	begin func(*lab.Lab) (*Tunnel, error)
 	make  func(*Tunnel) error
 	// remedy is what the runbook says; nil means that there is nothing to do.
 	remedy func(*Tunnel) error
@@ -47,9 +47,9 @@ func LibreswanMistakes() []Mistake {
 func (m Mistake) Run(l *lab.Lab, observe func(t *Tunnel, do func() error) error) error {
 	begin := m.begin
 	if begin == nil {
-		begin = establish
+		begin = func(l *lab.Lab) (*Tunnel, error) { return establish(l, m.daemon) }
 	}
-	t, err := begin(l, m.daemon)
+	t, err := begin(l)
 	if err == nil {
 		err = observe(t, func() error { return t.failed(m.make(t)) })
 	}
@@ -169,7 +169,7 @@ func onDemand(d daemon, name, notify string, mistake func(there *settings)) Mist
 	return Mistake{
 		Name:   name,
 		Expect: report.Counters{"XfrmOutNoStates": packets},
-		begin: func(l *lab.Lab, d daemon) (*Tunnel, error) {
+		begin: func(l *lab.Lab) (*Tunnel, error) {
 			here, there := usual(l)
 			here.trap = true
 			mistake(&there)

@@ -139,9 +139,7 @@ func (d strongSwan) load(p *peer, s settings) error {
 	return errors.Join(d.configure(p.dir, s), p.do("swanctl --load-all --noprompt --file "+p.dir+"/swanctl.conf"))
 }
 
-func (strongSwan) up(child string) string {
-	return "swanctl --initiate --child " + child + " --timeout 60"
-}
+func (strongSwan) up(child string) string { return "swanctl --initiate --child " + child }
 
 func (strongSwan) rekey(child string) string { return "swanctl --rekey --child " + child }
 
@@ -149,6 +147,4 @@ func (d strongSwan) again(p *peer, children []child) error {
 	return errors.Join(d.terminate(p, children), p.do(d.up(children[0].name)))
 }
 
-func (strongSwan) terminate(p *peer, _ []child) error {
-	return p.do("swanctl --terminate --ike tunnel")
-}
+func (strongSwan) terminate(p *peer, _ []child) error { return p.do("swanctl --terminate --ike tunnel") }
