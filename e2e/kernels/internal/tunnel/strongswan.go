@@ -147,4 +147,6 @@ func (d strongSwan) again(p *peer, children []child) error {
 	return errors.Join(d.terminate(p, children), p.do(d.up(children[0].name)))
 }
 
-func (strongSwan) terminate(p *peer, _ []child) error { return p.do("swanctl --terminate --ike tunnel") }
+func (strongSwan) terminate(p *peer, _ []child) error {
+	return p.do("swanctl --terminate --ike tunnel")
+}
