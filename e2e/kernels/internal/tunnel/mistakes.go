@@ -36,7 +36,7 @@ func StrongSwanMistakes() []Mistake { return mistakes(strongSwan{}) }
 
 // LibreswanMistakes are those that are made with libreswan.
 func LibreswanMistakes() []Mistake {
-	all := mistakes(libreswan{})
+	all := append(mistakes(libreswan{}), setUpTwice(libreswan{}))
 	for i := range all {
 		all[i].Confirm = append(all[i].Confirm, libreswanShows[all[i].Name]...)
 	}
@@ -83,16 +83,6 @@ func mistakes(d daemon) []Mistake {
 			make: func(t *Tunnel) error {
 				return errors.Join(t.replaced(func() error { return t.there.do(d.rekey("net")) }), t.deliverBoth())
 			},
-		},
-		{
-			Name: "set up twice: the associations pile up",
-			make: func(t *Tunnel) error {
-				return errors.Join(t.there.do(d.up("net")), t.has(4), t.deliverBoth())
-			},
-			Confirm: []Confirm{
-				{Command: states, Shows: `(?s)(src 10\.0\.0\.2 dst 10\.0\.0\.1.*){2}`, Means: "two SAs to this machine"},
-			},
-			remedy: func(t *Tunnel) error { return errors.Join(d.again(t.there, t.children), t.isOpen()) },
 		},
 		{
 			Name:   "the SA deleted at the receiver only",
@@ -161,6 +151,21 @@ func mistakes(d daemon) []Mistake {
 		all[i].daemon = d
 	}
 	return all
+}
+
+// setUpTwice is a mistake that strongSwan refuses.
+func setUpTwice(d daemon) Mistake {
+	return Mistake{
+		Name:   "set up twice: the associations pile up",
+		daemon: d,
+		make: func(t *Tunnel) error {
+			return errors.Join(t.there.do(d.up("net")), t.has(4), t.deliverBoth())
+		},
+		Confirm: []Confirm{
+			{Command: states, Shows: `(?s)(src 10\.0\.0\.2 dst 10\.0\.0\.1.*){2}`, Means: "two SAs to this machine"},
+		},
+		remedy: func(t *Tunnel) error { return errors.Join(d.again(t.there, t.children), t.isOpen()) },
+	}
 }
 
 // onDemand is a mistake in the configuration of There, which shows when Here asks
