@@ -57,7 +57,8 @@ var libreswanShows = map[string][]Confirm{
 	},
 	"the SA deleted at the receiver only": {
 		{Command: "ipsec trafficstatus", Shows: `"net".*outBytes=0`, Lacks: "inBytes", Means: "the tunnel without `inBytes`"},
-		{There: true, Command: "ipsec trafficstatus", Shows: `inBytes=0, outBytes=330`, Means: "`inBytes=0, outBytes=330`"},
+		{There: true, Command: "ipsec trafficstatus", Shows: `inBytes=0, outBytes=330`, Lacks: `esp\.`, Means: "`inBytes=0, outBytes=330`, and no SPI"},
+		{There: true, Command: "ipsec showstates", Shows: `"net" esp\.[0-9a-f]+@10\.0\.0\.1`, Means: "the SPI that the receiver does not have"},
 	},
 	"another traffic selector in the receiver's policy": {
 		{Command: "ipsec trafficstatus", Shows: `inBytes=330, outBytes=0`, Means: "`inBytes=330`: decryption succeeds"},
