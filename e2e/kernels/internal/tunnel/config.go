@@ -24,6 +24,9 @@ var (
 
 	hereOther  = network{"10.3.0.1", "10.3.0.0/24"}
 	thereOther = network{"10.4.0.1", "10.4.0.0/24"}
+
+	hereIPv6  = network{"fd01::1", "fd01::/64"}
+	thereIPv6 = network{"fd02::1", "fd02::/64"}
 )
 
 // shared is what both sides know.

@@ -33,6 +33,9 @@ func newFlow(e *ends, s situation, own, foreign network, reqid int) *flow {
 		lab: e.lab, address: e.here, hereIP: net.ParseIP(own.address), thereIP: net.ParseIP(foreign.address),
 		size: 20 + 8 + 5, reqid: reqid, and: s.and, inbound: map[int]bool{}, // IP, UDP, "hello".
 	}
+	if f.hereIP.To4() == nil {
+		f.size += 20 // IPv6
+	}
 	if s.transport {
 		f.hereIP, f.thereIP, f.size = e.here, e.there, 8+5
 	}

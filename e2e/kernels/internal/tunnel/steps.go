@@ -43,6 +43,8 @@ type situation struct {
 	settings
 	// arrange changes the network; nil leaves it.
 	arrange func(*ends) error
+	// inside are the networks of Here and There, if not the usual ones.
+	inside []network
 	// and is what the names of the series have behind the reqid.
 	and string
 	do  func(*Tunnel, []*flow) error
@@ -63,6 +65,7 @@ func common() []situation {
 		{name: "UDP encapsulation", settings: settings{encap: true}, do: traffic},
 		{name: "transport mode", settings: settings{transport: true}, do: traffic},
 		{name: "IPv4 in IPv6", arrange: (*ends).useIPv6, do: traffic},
+		{name: "IPv6 in IPv6", arrange: (*ends).useIPv6Inside, inside: []network{hereIPv6, thereIPv6}, do: traffic},
 		{name: "an xfrm interface", settings: settings{ifID: ifID}, arrange: (*ends).addXfrmInterface, and: " " + xfrmInterface, do: traffic},
 		{name: "marks and a VTI interface", settings: settings{mark: mark}, arrange: (*ends).addVTI, and: " " + vtiInterface + " 0x5/0xffffffff", do: traffic},
 		{name: "two children of one peer", settings: settings{children: make([]child, 2)}, do: traffic},
@@ -106,8 +109,11 @@ func (s situation) run(w *traffic.World, d daemon, reqid int) (series report.Ser
 	var flows []*flow
 	for i := range max(1, len(s.children)) {
 		name, own, foreign := "net", hereNetwork, thereNetwork
-		if i > 0 {
+		switch {
+		case i > 0:
 			name, own, foreign = "other", hereOther, thereOther
+		case s.inside != nil:
+			own, foreign = s.inside[0], s.inside[1]
 		}
 		here.children = append(here.children, child{name, own.net, foreign.net, reqid + i})
 		there.children = append(there.children, child{name, foreign.net, own.net, reqid + i})
