@@ -163,12 +163,13 @@ func (a *Accumulator) place(sa *xfrmnl.SA, d Direction, host Host, start time.Ti
 	return t
 }
 
-// start returns the start of the sums of a tunnel that is new.
+// start returns the start of the sums of a tunnel that is new. Without its
+// monotonic clock reading it is compared with the wall clock, which can be set back.
 func (a *Accumulator) start() time.Time {
 	if a.since.IsZero() {
-		return a.began
+		return a.began.Round(0)
 	}
-	return a.since
+	return a.since.Round(0)
 }
 
 // remove forgets an association, whose figures the sums contain.

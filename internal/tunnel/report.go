@@ -43,7 +43,7 @@ func (t *Tunnel) clear(now time.Time) {
 		t.Traffic[Unknown] = nil // report makes it if it is still needed
 	}
 	if t.Start.After(now) {
-		t.Start = now // the clock was set back
+		t.Start = now.Round(0) // the clock was set back
 	}
 }
 
