@@ -194,8 +194,8 @@ func TestTheErrorOfAHost(t *testing.T) {
 }
 
 func TestWhichInterfaceATunnelHas(t *testing.T) {
-	peer, other := netip.MustParseAddr("198.51.100.2"), netip.MustParseAddr("198.51.100.3")
-	key := tunnel.Key{Peer: peer, Mark: 5}
+	local, peer, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.2"), netip.MustParseAddr("198.51.100.3")
+	key := tunnel.Key{Local: local, Peer: peer, Mark: 5}
 	for name, test := range map[string]struct {
 		want bool
 		i    rtnetlink.Interface
@@ -210,6 +210,9 @@ func TestWhichInterfaceATunnelHas(t *testing.T) {
 		"any remote address":   {true, rtnetlink.Interface{InKey: 5, Remote: netip.IPv4Unspecified()}, key},
 		"remote address":       {true, rtnetlink.Interface{InKey: 5, Remote: peer}, key},
 		"another remote":       {false, rtnetlink.Interface{InKey: 5, Remote: other}, key},
+		"both addresses":       {true, rtnetlink.Interface{InKey: 5, Local: local, Remote: peer}, key},
+		"another local":        {false, rtnetlink.Interface{InKey: 5, Local: other, Remote: peer}, key},
+		"any local address":    {true, rtnetlink.Interface{InKey: 5, Local: netip.IPv6Unspecified()}, key},
 		"no mark, no key":      {false, rtnetlink.Interface{Remote: peer}, tunnel.Key{Peer: peer}},
 		"if_id before the key": {false, rtnetlink.Interface{IfID: 42, InKey: 5}, key},
 	} {
