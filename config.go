@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/scraper/scraperhelper"
@@ -129,8 +130,11 @@ func (c *NamedNamespacesConfig) options() netns.Named {
 // the value and what is expected.
 func (c *NamedNamespacesConfig) Validate() error {
 	errs := c.options().Validate()
-	if len(c.Directories) == 0 {
+	switch {
+	case len(c.Directories) == 0:
 		errs = append(errs, errors.New(`"directories": is empty, expected at least one, for example `+netns.DefaultDirectory))
+	case len(c.Include) == 0 && len(c.Exclude) == 0 && !slices.Equal(c.Directories, []string{netns.DefaultDirectory}):
+		errs = append(errs, errors.New(`"include": is empty while "directories" is set, expected at least one pattern, for example "*"`))
 	}
 	return errors.Join(errs...)
 }
