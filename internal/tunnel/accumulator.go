@@ -62,9 +62,9 @@ type Accumulator struct {
 	dumps   uint64
 	dumping bool
 	// began is when the last dump began, since when the last one that was
-	// complete did.
-	began, since time.Time
-	host         Host
+	// complete did, reported when the tunnels were last reported.
+	began, since, reported time.Time
+	host                   Host
 	// shown is how many of the associations this dump has shown, or were added
 	// since it began.
 	shown int
@@ -206,6 +206,8 @@ func (a *Accumulator) evict() bool {
 		return false
 	}
 	a.drop(oldest.Value.(*Tunnel))
+	// If it comes back, it must not start before its last point.
+	a.since = a.reported
 	return true
 }
 

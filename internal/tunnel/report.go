@@ -9,6 +9,7 @@ import "time"
 func (a *Accumulator) Each(now time.Time, f func(*Tunnel)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.reported = now
 	for _, t := range a.tunnels {
 		t.clear(now)
 	}
