@@ -72,8 +72,8 @@ func isOf(i *rtnetlink.Interface, key tunnel.Key) bool {
 		isAt(i.Local, key.Local) && isAt(i.Remote, key.Peer)
 }
 
-// NewHost returns a Host that answers as long as sockets is valid, or, if it could
-// open its socket, until Close.
+// NewHost returns a Host. It opens its socket at the first question, unless Open
+// does before. From then on it no longer needs sockets.
 func NewHost(ctx context.Context, sockets netns.Sockets) *Host {
 	return &Host{ctx: ctx, sockets: sockets}
 }
