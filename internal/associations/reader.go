@@ -81,10 +81,11 @@ func (n *namespaces) Keep(ns *netns.Namespace) {
 	}
 }
 
-// EndScrape forgets the namespaces that the scrape has not found.
+// EndScrape forgets the namespaces that two scrapes have not found. One alone may
+// have been unable to list them, and tunnels would lose their sums.
 func (n *namespaces) EndScrape() {
 	for ns, one := range n.known {
-		if one.scrape != n.scrape {
+		if one.scrape+1 < n.scrape {
 			delete(n.known, ns)
 		}
 	}

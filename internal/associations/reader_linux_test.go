@@ -130,14 +130,20 @@ func TestWhyNothingIsRead(t *testing.T) {
 func TestANamespaceThatHasGoneIsForgotten(t *testing.T) {
 	r := NewReader(both)
 	gone, kept, read := &netns.Namespace{Name: "gone"}, &netns.Namespace{Name: "kept"}, &netns.Namespace{Name: "read"}
-	one, two := r.of(kept), r.of(read)
-	r.of(gone)
+	one, two, three := r.of(kept), r.of(read), r.of(gone)
 	r.EndScrape()
 	require.Len(t, r.known, 3)
-	r.Keep(kept)
-	r.Keep(&netns.Namespace{Name: "never read"})
+	r.EndScrape() // it found none: the processes could not be listed
 	assert.Same(t, two, r.of(read))
+	assert.Same(t, three, r.of(gone))
+	r.Keep(kept)
 	r.EndScrape()
+	for range 2 {
+		r.Keep(kept)
+		r.Keep(&netns.Namespace{Name: "never read"})
+		assert.Same(t, two, r.of(read))
+		r.EndScrape()
+	}
 	require.Len(t, r.known, 2)
 	assert.Same(t, one, r.of(kept))
 }
