@@ -4,6 +4,7 @@ package associations
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -100,8 +101,8 @@ func (h *Host) open() bool {
 }
 
 func (h *Host) note(err error) {
-	if h.err == nil {
-		h.err = err
+	if h.err == nil && err != nil {
+		h.err = fmt.Errorf("NETLINK_ROUTE: %w", err)
 	}
 }
 

@@ -193,6 +193,7 @@ func TestTheErrorOfAHost(t *testing.T) {
 	host := NewHost(context.Background(), s)
 	defer host.Close()
 	require.ErrorIs(t, host.Open(), errBroken)
+	require.EqualError(t, host.Open(), "NETLINK_ROUTE: broken")
 	assert.False(t, host.IsLocal(netip.MustParseAddr("192.0.2.1")))
 	s.broken = nil
 	assert.Empty(t, host.InterfaceOf(tunnel.Key{IfID: 42}))
