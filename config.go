@@ -37,7 +37,8 @@ type Config struct {
 	// Logs bounds the records about dropped packets.
 	Logs LogsConfig `mapstructure:"logs"`
 
-	// OmitZero omits the points of xfrm.packet.dropped that are zero.
+	// OmitZero omits the points of xfrm.packet.dropped and xfrm.tunnel.packet.dropped
+	// that are zero.
 	OmitZero bool `mapstructure:"omit_zero"`
 
 	// MetricsBuilderConfig enables and disables the metrics and the resource
