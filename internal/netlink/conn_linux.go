@@ -45,8 +45,9 @@ func NewListener(fd int, buffer *Buffer) (*Conn, error) {
 	return NewConn(fd, buffer)
 }
 
-// NewConn takes over a netlink socket for requests: Wait cannot be called. To be
-// polled would be most of what a short-lived socket costs. The Conn closes it.
+// NewConn takes over a netlink socket for requests: Wait cannot be called, because
+// the socket is not registered with the runtime's poller, which would be most of
+// what a short-lived socket costs. The Conn closes it.
 func NewConn(fd int, buffer *Buffer) (*Conn, error) {
 	file := os.NewFile(uintptr(fd), "netlink")
 	raw, err := file.SyscallConn()
