@@ -92,19 +92,40 @@ func (t *Tunnel) open() error {
 	return t.failed(t.isOpen())
 }
 
-func (t *Tunnel) isOpen() error { return t.has(2 * len(t.children)) }
+func (t *Tunnel) isOpen() error { return t.has(2*len(t.children), 2*len(t.children)) }
 
-// has waits until both sides have a number of associations.
-func (t *Tunnel) has(count int) error {
+// has waits until both sides have associations, and their policies: a daemon
+// installs these last.
+func (t *Tunnel) has(least, most int) error {
 	return wait("both sides have the tunnel", func() (bool, error) {
 		for _, side := range []*lab.Side{t.lab.Here, t.lab.There} {
 			sas, err := associations(side)
-			if err != nil || len(sas) != count {
+			if err != nil || len(sas) < least || len(sas) > most {
 				return false, err
+			}
+			for _, dir := range []netlink.Dir{netlink.XFRM_DIR_IN, netlink.XFRM_DIR_OUT} {
+				n, err := policiesOf(side, dir)
+				if err != nil || n < len(t.children) {
+					return false, err
+				}
 			}
 		}
 		return true, nil
 	})
+}
+
+// policiesOf counts the policies of a side that demand associations.
+func policiesOf(side *lab.Side, dir netlink.Dir) (count int, err error) {
+	all, err := side.Netlink.XfrmPolicyList(netlink.FAMILY_ALL)
+	if err != nil {
+		return 0, fmt.Errorf("listing policies: %w", err)
+	}
+	for _, policy := range all {
+		if policy.Dir == dir && len(policy.Tmpls) > 0 {
+			count++
+		}
+	}
+	return count, nil
 }
 
 // associations are those of a side. Larval ones have no algorithm.
