@@ -29,6 +29,8 @@ var (
 	thereIPv6 = network{"fd02::1", "fd02::/64"}
 )
 
+const hour = 3600
+
 // shared is what both sides know.
 const shared = "not a secret, but long enough for all"
 
@@ -83,7 +85,8 @@ func (s settings) write(configuration *template.Template, name string) error {
 	}
 	defer file.Close()
 	err = configuration.Execute(file, map[string]any{
-		"Local": s.local, "Remote": s.remote, "Encap": s.encap, "Transport": s.transport, "Rekey": s.rekey,
+		"Local": s.local, "Remote": s.remote, "Encap": s.encap, "Transport": s.transport,
+		"Rekey": cmp.Or(s.rekey, hour), "Lifetime": cmp.Or(s.rekey, hour) + 1,
 		"IfID": s.ifID, "Mark": s.mark, "Trap": s.trap, "Cipher": s.cipher, "Secret": cmp.Or(s.secret, shared), "Children": children,
 	})
 	if err != nil {

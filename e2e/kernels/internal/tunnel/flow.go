@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"time"
 
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/lab"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/report"
@@ -21,8 +22,9 @@ type flow struct {
 	size  int
 	reqid int
 	and   string
-	// sent and arrived are datagrams in each direction.
-	toHere, toThere struct{ sent, arrived int }
+	// sent and arrived are datagrams in each direction. dropped are those that the
+	// sender's kernel did not send.
+	toHere, toThere struct{ sent, dropped, arrived int }
 	// inbound are the SPIs of Here that were seen. An outbound association can
 	// come and go between two looks, an inbound one stays for seconds.
 	inbound map[int]bool
@@ -79,6 +81,20 @@ func (f *flow) look() error {
 	return err
 }
 
+// lookUntil looks all the time.
+func (f *flow) lookUntil(stop <-chan struct{}) error {
+	for {
+		if err := f.look(); err != nil {
+			return err
+		}
+		select {
+		case <-stop:
+			return nil
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
 func look(flows []*flow) error {
 	var errs []error
 	for _, f := range flows {
@@ -94,12 +110,12 @@ func counted(flows []*flow) report.Series {
 		set := func(side, metric, direction string, value int) {
 			series[fmt.Sprintf("%s tunnel.%s %s %d%s", side, metric, direction, f.reqid, f.and)] = float64(value)
 		}
-		for direction, n := range map[string]int{"inbound": f.toHere.arrived, "outbound": f.toThere.sent} {
+		for direction, n := range map[string]int{"inbound": f.toHere.arrived, "outbound": f.toThere.sent - f.toThere.dropped} {
 			set("here", "packet.count", direction, n)
 			set("here", "io", direction, n*f.size)
 			set("here", "sa.created", direction, len(f.inbound))
 		}
-		for direction, n := range map[string]int{"inbound": f.toThere.arrived, "outbound": f.toHere.sent} {
+		for direction, n := range map[string]int{"inbound": f.toThere.arrived, "outbound": f.toHere.sent - f.toHere.dropped} {
 			set("there", "packet.count", direction, n)
 			set("there", "io", direction, n*f.size)
 		}

@@ -39,7 +39,7 @@ conn {{.Name}}
   replay-window=32
   rekeymargin=1s
   rekeyfuzz=0%
-  salifetime={{or $.Rekey 3600}}s
+  salifetime={{$.Lifetime}}s
   left={{$.Local}}
   leftupdown=%disabled
   right={{$.Remote}}

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/lab"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/report"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/traffic"
 )
@@ -129,13 +130,28 @@ func (s situation) run(w *traffic.World, d daemon, reqid int) (series report.Ser
 	return counted(flows), errors.Join(err, t.end())
 }
 
-// spend sends datagrams for a time in which the associations are replaced.
+// spend sends datagrams for a time in which the associations are replaced. A kernel
+// can drop one whose association is deleted at that moment, and counts it.
 func (t *Tunnel) spend(f *flow, d time.Duration) error {
-	for end := time.Now().Add(d); time.Now().Before(end); {
-		if err := errors.Join(f.attempt(5, 4), f.look()); err != nil {
-			return err
-		}
+	before, err := t.invalid()
+	if err != nil {
+		return err
 	}
+	// Where a datagram is lost, an attempt takes longer than an association lives.
+	stop, looked := make(chan struct{}), make(chan error)
+	go func() { looked <- f.lookUntil(stop) }()
+	for end := time.Now().Add(d); err == nil && time.Now().Before(end); {
+		err = f.attempt(5, 4)
+	}
+	close(stop)
+	if err := errors.Join(err, <-looked); err != nil {
+		return err
+	}
+	after, err := t.invalid()
+	if err != nil {
+		return err
+	}
+	f.toThere.dropped, f.toHere.dropped = after[0]-before[0], after[1]-before[1]
 	if n := len(f.inbound); n < 4 {
 		return fmt.Errorf("the daemons replaced the associations %d times", n-1)
 	}
@@ -143,6 +159,19 @@ func (t *Tunnel) spend(f *flow, d time.Duration) error {
 		return fmt.Errorf("%d datagrams were lost", lost)
 	}
 	return nil
+}
+
+// invalid is what Here and There counted as sent through an association that was
+// invalid.
+func (t *Tunnel) invalid() (counts [2]int, err error) {
+	for i, side := range []*lab.Side{t.lab.Here, t.lab.There} {
+		counters, err := side.Counters()
+		if err != nil {
+			return counts, err
+		}
+		counts[i] = int(counters["XfrmOutStateInvalid"])
+	}
+	return counts, nil
 }
 
 // replaced waits until Here has other associations than before, and both sides have

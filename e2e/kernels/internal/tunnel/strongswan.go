@@ -71,7 +71,7 @@ connections {
       {{- range .Children}}
       {{.Name}} {
         mode = {{if $.Transport}}transport{{else}}tunnel{{end}}
-        rekey_time = {{or $.Rekey 3600}}s
+        rekey_time = {{$.Rekey}}s
         rand_time = 0s
         life_time = 2h
         reqid = {{.Reqid}}
