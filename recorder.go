@@ -31,8 +31,10 @@ type recorder struct {
 	// pending are the records in the builder, without those about losses.
 	pending int64
 	// losses are what was lost and has not been said. The numbers are 0 for what
-	// nobody has counted.
-	losses map[loss]int64
+	// nobody has counted. hasSaid says that losses were said in this interval:
+	// what is lost in the rest of it is said at its end.
+	losses  map[loss]int64
+	hasSaid bool
 }
 
 // loss is what lost events have in common that one record stands for.
@@ -70,15 +72,19 @@ func (r *recorder) hasRoom() bool {
 
 // take returns the records, and those about losses.
 func (r *recorder) take(now time.Time) batch {
-	for loss, n := range r.losses {
+	b := batch{events: r.pending}
+	if len(r.losses) > 0 && !r.hasSaid {
+		r.hasSaid, b.losses = true, r.losses
+		r.losses = make(map[loss]int64)
+	}
+	for loss, n := range b.losses {
 		var options []metadata.EventAttributeOption
 		if loss.isCounted {
 			options = append(options, metadata.WithLostCountEventAttribute(n))
 		}
 		r.builder.RecordXfrmEventsLostEvent(context.Background(), timestamp(now), loss.source, options...)
 	}
-	b := batch{logs: r.builder.Emit(), events: r.pending, losses: r.losses}
-	r.pending, r.losses = 0, make(map[loss]int64)
+	b.logs, r.pending = r.builder.Emit(), 0
 	return b
 }
 
@@ -112,8 +118,10 @@ func (r *recorder) drop(d audit.Drop) {
 	}
 }
 
-// flush records the drops that were counted together.
+// flush ends an interval: it records the drops that were counted together, and lets
+// the next batch say what was lost.
 func (r *recorder) flush() {
+	r.hasSaid = false
 	for _, one := range r.drops.EndInterval() {
 		r.recordDrops(one)
 	}

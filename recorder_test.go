@@ -447,6 +447,7 @@ func TestRefusedRecordsAreCounted(t *testing.T) {
 	r.lost(metadata.AttributeEventSourceXfrm, 0)
 	for range 3 { // a batch of losses alone loses nothing more
 		r.refused(r.take(time.Now()))
+		r.flush()
 	}
 	r.lost(metadata.AttributeEventSourceAudit, 1)
 	assert.ElementsMatch(t, []map[string]any{
@@ -454,4 +455,29 @@ func TestRefusedRecordsAreCounted(t *testing.T) {
 		{"xfrm.event.source": "audit", "xfrm.event.count": int64(6)},
 		{"xfrm.event.source": "xfrm"},
 	}, lostOf(taken(r, time.Now())))
+}
+
+// A flood that the kernel or the next component cannot keep up with must not become a
+// flood of records about it.
+func TestLossesAreSaidOnceInAnInterval(t *testing.T) {
+	r := newTestRecorder(withAllEvents())
+	lose := func() []map[string]any {
+		r.lost(metadata.AttributeEventSourceAudit, 0)
+		r.lost(metadata.AttributeEventSourceReceiver, 2)
+		return lostOf(taken(r, time.Now()))
+	}
+	said := func(n int64) []map[string]any {
+		return []map[string]any{{"xfrm.event.source": "audit"}, {"xfrm.event.source": "receiver", "xfrm.event.count": n}}
+	}
+	assert.ElementsMatch(t, said(2), lose(), "the first at once")
+	for range 100 {
+		require.Empty(t, lose())
+	}
+	assert.True(t, r.isDropping())
+	r.flush()
+	assert.ElementsMatch(t, said(202), lose())
+	assert.False(t, r.isDropping())
+	r.flush()
+	assert.Empty(t, taken(r, time.Now()))
+	assert.ElementsMatch(t, said(2), lose(), "again the first")
 }
