@@ -208,6 +208,27 @@ func TestOutsideOfTheInitialNamespace(t *testing.T) {
 	assert.Equal(t, "all security associations were deleted at once (flushed)", r.next())
 }
 
+// With root_path, audit records are those of the host's PID 1, wherever the collector
+// runs.
+func TestAuditOfTheHostFromAnotherNamespace(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	for root, isOther := range map[string]bool{"": true, "/": false} {
+		cfg := defaultConfig()
+		cfg.Events = metadata.EventsConfig{}
+		cfg.Events.XfrmPacketDropped.Enabled = true
+		cfg.RootPath = root
+		source, err := netns.NewSource(cfg.sourceOptions())
+		require.NoError(t, err)
+		e, err := newStreams(cfg, source)[0].open(t.Context())
+		if err == nil {
+			e.Close()
+		}
+		assert.Equal(t, isOther, errors.Is(err, errOtherNamespace), "%q: %v", root, err)
+	}
+}
+
 func TestEventsThatAreOffOpenNoSocket(t *testing.T) {
 	cfg := defaultConfig()
 	cfg.Events = metadata.EventsConfig{}
