@@ -81,16 +81,7 @@ func (l *Listener) Wait() error { return l.conn.Wait() }
 // error.
 func (l *Listener) Drain(h Handler) (overrun bool, err error) {
 	l.host.Again()
-	var malformed error
-	overrun, err = l.conn.DrainSome(func(m netlink.Message) {
-		if err := l.handle(m, h); err != nil {
-			malformed = err
-		}
-	})
-	if err == nil {
-		err = malformed
-	}
-	return overrun, err
+	return l.conn.DrainSome(func(m netlink.Message) error { return l.handle(m, h) })
 }
 
 func (l *Listener) handle(m netlink.Message, h Handler) error {
