@@ -125,7 +125,7 @@ func newLogsHarness(t *testing.T, sockets ...*fakeSocket) *logsHarness {
 	cfg.Logs.Interval = time.Hour // the tests tick themselves
 	h.receiver, err = newLogsReceiver(set, cfg, func() error { return nil }, next, &stream{
 		source: metadata.AttributeEventSourceAudit,
-		open: func(context.Context) (events, error) {
+		open: func() (events, error) {
 			if len(h.sockets) == 0 {
 				return nil, h.openErr
 			}
@@ -488,9 +488,9 @@ func TestShutdownDuringATick(t *testing.T) {
 	h.start()
 	h.lines()
 	entered := make(chan struct{})
-	h.receiver.streams[0].open = func(ctx context.Context) (events, error) {
+	h.receiver.streams[0].open = func() (events, error) {
 		close(entered)
-		<-ctx.Done()
+		<-h.ctx.Done()
 		return s, nil
 	}
 	h.receiver.listening.Go(func() { h.receiver.tick(h.ctx) })
@@ -506,7 +506,7 @@ func TestTheIntervalTicks(t *testing.T) {
 	h := newLogsHarness(t)
 	h.receiver.interval = time.Millisecond
 	opened := make(chan struct{}, 1000)
-	h.receiver.streams[0].open = func(context.Context) (events, error) {
+	h.receiver.streams[0].open = func() (events, error) {
 		opened <- struct{}{}
 		return nil, errors.New("not permitted")
 	}
@@ -572,7 +572,7 @@ func TestEventsTicksAndRefusalsAtTheSameTime(t *testing.T) {
 }
 
 func TestAClosedStreamOpensNothing(t *testing.T) {
-	s := &stream{open: func(context.Context) (events, error) { return newFakeSocket(), nil }}
+	s := &stream{open: func() (events, error) { return newFakeSocket(), nil }}
 	s.close()
 	_, err := s.tick(context.Background())
 	require.NoError(t, err)

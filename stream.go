@@ -40,7 +40,7 @@ type stream struct {
 	// source is what the events are from.
 	source metadata.AttributeEventSource
 	// open opens the socket.
-	open func(context.Context) (events, error)
+	open func() (events, error)
 
 	mu      sync.Mutex
 	current events
@@ -61,7 +61,7 @@ func (s *stream) tick(ctx context.Context) (lost int64, err error) {
 		return 0, nil
 	}
 	if s.current == nil {
-		current, err := s.open(ctx)
+		current, err := s.open()
 		if err != nil {
 			return 0, err
 		}

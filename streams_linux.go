@@ -29,7 +29,7 @@ func newStreams(cfg *Config, source *netns.Source) []*stream {
 	if wants != (causes.Wants{}) {
 		streams = append(streams, &stream{
 			source: metadata.AttributeEventSourceXfrm,
-			open:   func(context.Context) (events, error) { return openXfrm(source, wants) },
+			open:   func() (events, error) { return openXfrm(source, wants) },
 		})
 	}
 	if cfg.Events.XfrmPacketDropped.Enabled {
@@ -37,7 +37,7 @@ func newStreams(cfg *Config, source *netns.Source) []*stream {
 		ownNamespace := cfg.RootPath == ""
 		streams = append(streams, &stream{
 			source: metadata.AttributeEventSourceAudit,
-			open:   func(ctx context.Context) (events, error) { return openAudit(ctx, source, ownNamespace) },
+			open:   func() (events, error) { return openAudit(source, ownNamespace) },
 		})
 	}
 	return streams
@@ -89,8 +89,9 @@ func (e *xfrmEvents) Tick(context.Context) (int64, error) {
 type auditEvents struct {
 	*audit.Listener
 	source *netns.Source
-	// isOn says that audit was on when the socket was opened, or that a record has
-	// arrived.
+	// findOut finds out whether audit is on without the capability to ask.
+	findOut func(context.Context, netns.Sockets) (bool, error)
+	// isOn says that it found that audit is on, or that a record has arrived.
 	isOn atomic.Bool
 	// lost is how many records the kernel had lost at the last tick.
 	lost    uint32
@@ -100,21 +101,13 @@ type auditEvents struct {
 var errOtherNamespace = errors.New("the kernel delivers audit records in the initial network namespace only: " +
 	"run the collector there (in Kubernetes with hostNetwork), or set root_path; xfrm.packet.dropped events are missing")
 
-func openAudit(ctx context.Context, source *netns.Source, ownNamespace bool) (*auditEvents, error) {
+func openAudit(source *netns.Source, ownNamespace bool) (*auditEvents, error) {
 	if ownNamespace && !audit.HasInitialNamespace("/proc") {
 		return nil, errOtherNamespace
 	}
-	e := &auditEvents{source: source}
+	e := &auditEvents{source: source, findOut: audit.IsOn}
 	err := source.InMain(func(m netns.Main) (err error) {
-		// It asks first: both would be recorded, and take the other for a record.
-		if _, err = audit.GetStatus(ctx, m); errors.Is(err, audit.ErrStatusNotPermitted) {
-			var isOn bool
-			isOn, err = audit.IsOn(ctx, m)
-			e.isOn.Store(isOn)
-		}
-		if err == nil {
-			e.Listener, err = audit.Listen(m)
-		}
+		e.Listener, err = audit.Listen(m)
 		return err
 	})
 	if err != nil {
@@ -137,26 +130,40 @@ func (e *auditEvents) Close() { _ = e.Listener.Close() }
 var errAuditOff = condition{zapcore.WarnLevel, "No xfrm.packet.dropped events: audit is off. auditd and `auditctl -e 1` " +
 	"switch it on, see docs/causes.md; this receiver never does"}
 
-// Tick looks whether audit is on, and how many records the kernel has lost. That
-// needs a capability of its own; without it, what was found out at the beginning
-// holds.
+// Tick looks whether audit is on, and how many records the kernel has lost.
 func (e *auditEvents) Tick(ctx context.Context) (lost int64, err error) {
 	var status audit.Status
 	err = e.source.InMain(func(m netns.Main) (err error) {
-		status, err = audit.GetStatus(ctx, m)
+		status, err = e.status(ctx, m)
 		return err
 	})
 	switch {
-	case errors.Is(err, audit.ErrStatusNotPermitted) && !e.isOn.Load():
-		return 0, errAuditOff
-	case errors.Is(err, audit.ErrStatusNotPermitted):
-		return 0, nil
 	case err != nil:
 		return 0, err
 	case !status.Enabled:
 		return 0, errAuditOff
 	}
 	return e.newlyLost(status.Lost), nil
+}
+
+// status asks for the state of audit. That needs a capability of its own. Without
+// it, only whether audit is on is found out, and no more once it was on: each time
+// would leave records in the audit log.
+func (e *auditEvents) status(ctx context.Context, m netns.Main) (audit.Status, error) {
+	status, err := audit.GetStatus(ctx, m)
+	if !errors.Is(err, audit.ErrStatusNotPermitted) {
+		return status, err
+	}
+	if !e.isOn.Load() {
+		isOn, err := e.findOut(ctx, m)
+		if err != nil {
+			return audit.Status{}, err
+		}
+		if isOn { // a record may have arrived in the meantime
+			e.isOn.Store(true)
+		}
+	}
+	return audit.Status{Enabled: e.isOn.Load()}, nil
 }
 
 // newlyLost returns how many records have been lost since the last tick.
