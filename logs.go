@@ -182,9 +182,9 @@ func (r *logsReceiver) note(s *stream, err error) {
 	case errors.As(err, &condition):
 		r.logger.Log(condition.level, condition.text)
 	case err != nil:
-		r.logger.Error("Receiving events failed; this is logged once, until it changes", zap.Error(err))
+		r.logger.Error("Receiving events failed; this is logged once, until it changes", zap.Error(err), zap.Stringer("source", s.source))
 	default:
-		r.logger.Info("Receiving events works again", zap.String("previous_error", before))
+		r.logger.Info("Receiving events works again", zap.String("previous_error", before), zap.Stringer("source", s.source))
 	}
 }
 

@@ -289,6 +289,7 @@ func TestWhatCannotBeOpenedIsTriedAgain(t *testing.T) {
 	h.start()
 	h.tick()
 	h.tick()
+	assert.Equal(t, "audit", h.logs.All()[0].ContextMap()["source"])
 	assert.Equal(t, []string{lineFailed + "not permitted"}, h.lines())
 	h.openErr = errors.New("no protocol")
 	h.tick()
