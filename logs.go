@@ -144,14 +144,13 @@ func (r *logsReceiver) tickUntil(ctx context.Context) {
 // tick opens what is not open, and records what is reported once in an interval.
 func (r *logsReceiver) tick(ctx context.Context) {
 	for _, s := range r.streams {
-		lost, err := s.tick(ctx)
+		opened, lost, err := s.tick(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if lost > 0 {
 			r.lost(s.source, lost)
 		}
-		opened := s.opened()
 		if opened != nil {
 			r.listening.Go(func() { r.listen(ctx, s, opened) })
 		}

@@ -575,7 +575,7 @@ func TestEventsTicksAndRefusalsAtTheSameTime(t *testing.T) {
 func TestAClosedStreamOpensNothing(t *testing.T) {
 	s := &stream{open: func() (events, error) { return newFakeSocket(), nil }}
 	s.close()
-	_, err := s.tick(context.Background())
+	opened, _, err := s.tick(context.Background())
 	require.NoError(t, err)
-	assert.Nil(t, s.opened())
+	assert.Nil(t, opened)
 }
