@@ -211,7 +211,7 @@ func (r *recorder) Expired(a causes.Association, hard bool) {
 	now := time.Now()
 	seconds := uint64(now.Unix())
 	r.builder.RecordXfrmSaExpiredEvent(context.Background(), timestamp(now), tunnelDirection[int(a.Direction)],
-		int64(a.SPI), limits[a.Limit(hard, seconds)], hard, int64(a.Age(seconds)),
+		int64(a.SPI), metadata.MapAttributeXfrmLimit[a.Limit(hard, seconds)], hard, int64(a.Age(seconds)),
 		append(tunnelOptions(&a), figures(&a)...)...)
 }
 
@@ -316,12 +316,8 @@ func transport(protocol uint8) string {
 // hasPorts reports whether the ports in a selector are ports. For ICMP they are type
 // and code, for GRE parts of the key (xfrm_flowi_sport in include/net/xfrm.h).
 func hasPorts(protocol uint8) bool {
-	switch transport(protocol) {
-	case "icmp", "ipv6-icmp", "47", "135": // the latter are GRE and Mobile IPv6
-		return false
-	default:
-		return true
-	}
+	const icmp, gre, icmpv6, mobility = 1, 47, 58, 135
+	return protocol != icmp && protocol != gre && protocol != icmpv6 && protocol != mobility
 }
 
 // templates writes templates in the words of ip-xfrm(8).
@@ -360,12 +356,4 @@ var policyChange = map[xfrmnl.PolicyKind]metadata.AttributeChange{
 	xfrmnl.PolicyDeleted:     metadata.AttributeChangeDeleted,
 	xfrmnl.PolicyExpiredHard: metadata.AttributeChangeExpired,
 	xfrmnl.PoliciesFlushed:   metadata.AttributeChangeFlushed,
-}
-
-var limits = map[string]metadata.AttributeXfrmLimit{
-	"time":     metadata.AttributeXfrmLimitTime,
-	"use_time": metadata.AttributeXfrmLimitUseTime,
-	"bytes":    metadata.AttributeXfrmLimitBytes,
-	"packets":  metadata.AttributeXfrmLimitPackets,
-	"unknown":  metadata.AttributeXfrmLimitUnknown,
 }

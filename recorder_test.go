@@ -481,3 +481,14 @@ func TestLossesAreSaidOnceInAnInterval(t *testing.T) {
 	assert.Empty(t, taken(r, time.Now()))
 	assert.ElementsMatch(t, said(2), lose(), "again the first")
 }
+
+// A selector has type and code, parts of a key or nothing in the place of ports.
+func TestProtocolsWithoutPorts(t *testing.T) {
+	var without []string
+	for protocol := range 256 {
+		if !hasPorts(uint8(protocol)) {
+			without = append(without, transport(uint8(protocol)))
+		}
+	}
+	assert.Equal(t, []string{"icmp", "47", "ipv6-icmp", "135"}, without)
+}
