@@ -180,12 +180,12 @@ func TestPoliciesAndAFlushOfARealKernel(t *testing.T) {
 	cfg.Events.XfrmAcquire.Enabled = false
 	r := runLogs(t, cfg)
 	netlinktest.MustIP(t, "xfrm policy add src 10.2.0.0/16 dst 10.1.0.0/16 proto tcp dport 80 dir in "+
-		"tmpl src 192.0.2.1 dst 198.51.100.2 proto esp reqid 7 mode tunnel")
+		"if_id 42 mark 7 mask 0xff tmpl src 192.0.2.1 dst 198.51.100.2 proto esp reqid 7 mode tunnel")
 	assert.Equal(t, "the inbound policy for tcp packets from 10.2.0.0/16 to 10.1.0.0/16 port 80 was created "+
-		"(allow through src 192.0.2.1 dst 198.51.100.2 proto esp reqid 7 mode tunnel)", r.next())
+		"(allow through src 192.0.2.1 dst 198.51.100.2 proto esp reqid 7 mode tunnel, if_id 42, mark 0x7/0xff)", r.next())
 	netlinktest.MustIP(t, "xfrm policy deleteall")
 	assert.Equal(t, "the inbound policy for tcp packets from 10.2.0.0/16 to 10.1.0.0/16 port 80 was deleted "+
-		"(allow through src 192.0.2.1 dst 198.51.100.2 proto esp reqid 7 mode tunnel)", r.next())
+		"(allow through src 192.0.2.1 dst 198.51.100.2 proto esp reqid 7 mode tunnel, if_id 42, mark 0x7/0xff)", r.next())
 	netlinktest.AddLarval(t, 1)
 	netlinktest.MustIP(t, "xfrm state deleteall") // of a larval one nothing is said
 	netlinktest.AddLarval(t, 1)

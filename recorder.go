@@ -17,6 +17,7 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/internal/causes"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/drops"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
+	"github.com/xfrmreceiver/xfrmreceiver/internal/tunnel"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/xfrmnl"
 )
 
@@ -160,7 +161,7 @@ func (r *recorder) Acquire(a xfrmnl.Acquire, unanswered bool) {
 	if unanswered {
 		state = metadata.AttributeAcquireStateUnanswered
 	}
-	options := flowOptions(&a.Flow, address)
+	options := append(flowOptions(&a.Flow, address), idOptions(a.Policy.IfID, a.Policy.Mark, a.Policy.MarkMask)...)
 	if a.Missing.Destination.IsValid() {
 		options = append(options,
 			metadata.WithNetworkPeerAddressEventAttribute(a.Missing.Destination.String()),
@@ -243,6 +244,7 @@ func (r *recorder) Policy(kind xfrmnl.PolicyKind, p xfrmnl.Policy) {
 		options = append(flowOptions(&p.Selector, prefix),
 			metadata.WithPolicyDirectionIfKnownEventAttribute(policyDirection[p.Direction].String()),
 			metadata.WithXfrmPolicyActionEventAttribute(action))
+		options = append(options, idOptions(p.IfID, p.Mark, p.MarkMask)...)
 		if len(p.Templates) > 0 {
 			options = append(options, metadata.WithXfrmPolicyTemplatesEventAttribute(templates(p.Templates)))
 		}
@@ -258,14 +260,21 @@ func tunnelOptions(a *causes.Association) []metadata.EventAttributeOption {
 		metadata.WithXfrmModeEventAttribute(modeName(a.Mode)),
 		metadata.WithXfrmReqidEventAttribute(int64(a.ReqID)),
 	}
-	if a.IfID != 0 {
-		options = append(options, metadata.WithXfrmIfIDEventAttribute(int64(a.IfID)))
-	}
-	if a.Mark != 0 || a.MarkMask != 0 {
-		options = append(options, metadata.WithXfrmMarkEventAttribute(markText(a.Tunnel)))
-	}
+	options = append(options, idOptions(a.IfID, a.Mark, a.MarkMask)...)
 	if a.Interface != "" {
 		options = append(options, metadata.WithNetworkInterfaceNameEventAttribute(a.Interface))
+	}
+	return options
+}
+
+// idOptions are what tells associations and policies of interfaces apart.
+func idOptions(ifID, mark, mask uint32) []metadata.EventAttributeOption {
+	var options []metadata.EventAttributeOption
+	if ifID != 0 {
+		options = append(options, metadata.WithXfrmIfIDEventAttribute(int64(ifID)))
+	}
+	if mark != 0 || mask != 0 {
+		options = append(options, metadata.WithXfrmMarkEventAttribute(markText(tunnel.Key{Mark: mark, MarkMask: mask})))
 	}
 	return options
 }

@@ -166,6 +166,15 @@ func TestEachEventHasItsRecord(t *testing.T) {
 			}),
 		},
 		{
+			"acquire of an interface", func(r *recorder) {
+				one := acquire
+				one.Policy.IfID, one.Policy.Mark = 42, 7
+				r.Acquire(one, false)
+			}, "xfrm.acquire", info,
+			"udp packets from 10.1.0.1 port 4444 to 10.2.0.1 port 53 need a security association with 198.51.100.2, and there is none yet",
+			with(ofAcquire, map[string]any{"xfrm.if_id": int64(42), "xfrm.mark": "0x7/0"}),
+		},
+		{
 			"created", func(r *recorder) { r.Created(association) }, "xfrm.sa.created", info,
 			"the esp security association from 198.51.100.2 to 192.0.2.1 (SPI 0x00c0ffee, reqid 7) was created",
 			ofTunnel,
@@ -230,6 +239,16 @@ func TestEachEventHasItsRecord(t *testing.T) {
 					"src 192.0.2.1 dst 198.51.100.2 proto ipcomp reqid 0 mode transport level use",
 					"src 192.0.2.1 dst 198.51.100.2 proto esp reqid 7 mode tunnel",
 				},
+			},
+		},
+		{
+			"policy of an interface", func(r *recorder) {
+				r.Policy(xfrmnl.PolicyAdded, xfrmnl.Policy{Direction: xfrmnl.PolicyOut, IfID: 42, Mark: 0x2a, MarkMask: 0xff})
+			}, "xfrm.policy.changed", info,
+			"the outbound policy for packets from any address to any address was created (allow, if_id 42, mark 0x2a/0xff)",
+			map[string]any{
+				"xfrm.policy.change": "created", "direction": "outbound", "xfrm.policy.action": "allow",
+				"xfrm.if_id": int64(42), "xfrm.mark": "0x2a/0xff",
 			},
 		},
 		{
