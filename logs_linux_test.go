@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -155,6 +156,36 @@ func TestAcquiresOfARealKernel(t *testing.T) {
 	send(8)
 	r.stop()
 	assert.Empty(t, r.handed)
+}
+
+// Between two ticks, the first acquire that nobody else gets is the last.
+func TestAcquiresAreLeftWithTheFirstThatNobodyElseGets(t *testing.T) {
+	if !inNamespace(t) {
+		return
+	}
+	send, daemon := requireAcquires(t)
+	cfg := defaultConfig()
+	cfg.Events.XfrmPacketDropped.Enabled = false
+	cfg.Logs.Interval = time.Hour
+	r := runLogs(t, cfg)
+	leave := daemon()
+	r.tick(t.Context())
+	send(7)
+	require.Contains(t, r.next(), "and there is none yet")
+	require.Contains(t, r.next(), "no IKE daemon set one up in time")
+	require.True(t, isInAcquires(t), "the daemon listens")
+	leave()
+	send(8)
+	require.Contains(t, r.next(), "and there is none yet")
+	require.Eventually(t, func() bool { return !isInAcquires(t) }, 10*time.Second, time.Millisecond)
+}
+
+// isInAcquires reports whether a socket of this receiver is in the group ACQUIRE.
+func isInAcquires(t *testing.T) bool {
+	t.Helper()
+	table, err := os.ReadFile("/proc/self/net/netlink")
+	require.NoError(t, err)
+	return regexp.MustCompile(`(?m)^\S+ +6 +\d+ +800000.[13579bdf] `).Match(table)
 }
 
 // awaitLine waits until a line is logged, and forgets those before.

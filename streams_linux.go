@@ -5,6 +5,7 @@ package xfrmreceiver
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 
 	"go.uber.org/zap/zapcore"
@@ -47,6 +48,8 @@ func newStreams(cfg *Config, source *netns.Source) []*stream {
 type xfrmEvents struct {
 	*causes.Listener
 	source *netns.Source
+	// joining is held while the group ACQUIRE is joined or left.
+	joining sync.Mutex
 }
 
 func openXfrm(source *netns.Source, wants causes.Wants) (*xfrmEvents, error) {
@@ -61,8 +64,16 @@ func openXfrm(source *netns.Source, wants causes.Wants) (*xfrmEvents, error) {
 	return e, nil
 }
 
-// Drain implements events.
-func (e *xfrmEvents) Drain(r *recorder) (overrun bool, err error) { return e.Listener.Drain(r) }
+// Drain implements events. It leaves the group ACQUIRE with the first acquire that
+// comes after the IKE daemon has ended: the next tick may be too late for a daemon
+// that starts again, which the kernel does not ask for what is larval already.
+func (e *xfrmEvents) Drain(r *recorder) (overrun bool, err error) {
+	overrun, err = e.Listener.Drain(r)
+	if e.HasAcquired() {
+		_, _ = e.joinAcquires() // the next tick reports the error
+	}
+	return overrun, err
+}
 
 var errNoAcquires = condition{zapcore.InfoLevel, "No xfrm.acquire events: no IKE daemon listens to acquires, and this receiver does " +
 	"not do so alone, because it would change what the kernel does with packets that wait for a security association"}
@@ -72,17 +83,24 @@ func (e *xfrmEvents) Tick(context.Context) (int64, error) {
 	if !e.WantsAcquires() {
 		return 0, nil
 	}
-	return 0, e.source.InMain(func(m netns.Main) error {
+	joined, err := e.joinAcquires()
+	if err == nil && !joined {
+		err = errNoAcquires
+	}
+	return 0, err
+}
+
+func (e *xfrmEvents) joinAcquires() (joined bool, err error) {
+	e.joining.Lock()
+	defer e.joining.Unlock()
+	err = e.source.InMain(func(m netns.Main) error {
 		table, err := m.ReadFile("netlink")
-		if err != nil {
-			return err
-		}
-		joined, err := e.JoinAcquires(table)
-		if err == nil && !joined {
-			err = errNoAcquires
+		if err == nil {
+			joined, err = e.JoinAcquires(table)
 		}
 		return err
 	})
+	return joined, err
 }
 
 // auditEvents are audit records about dropped packets.
