@@ -21,8 +21,9 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/internal/xfrmnl"
 )
 
-// maxPending bounds the records that wait for the next component.
-const maxPending = 10_000
+// maxPending bounds the records that wait for the next component, and so those of one
+// batch: an OTLP receiver refuses a gRPC message above 4 MiB by default.
+const maxPending = 5000
 
 // recorder turns events into log records with the generated builder. It is not safe
 // for concurrent use.

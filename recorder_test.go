@@ -446,6 +446,19 @@ func TestPendingRecordsAreBounded(t *testing.T) {
 	}
 }
 
+// An OTLP receiver refuses a gRPC message above 4 MiB by default, and with it all
+// records.
+func TestABatchFitsInAMessage(t *testing.T) {
+	association, _ := inbound()
+	r := newTestRecorder(withAllEvents())
+	for range maxPending {
+		r.Expired(association, true)
+	}
+	batch := r.take(time.Now())
+	finish(batch.logs, time.Now())
+	assert.Less(t, new(plog.ProtoMarshaler).LogsSize(batch.logs), 4<<20)
+}
+
 // lostOf are the attributes of xfrm.events.lost.
 func lostOf(all []plog.LogRecord) []map[string]any {
 	var lost []map[string]any
