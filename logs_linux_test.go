@@ -99,33 +99,6 @@ func (r *running) next() string {
 	}
 }
 
-// requireAcquires makes a policy whose packets wait for an association. It returns a
-// function that sends one, and one that makes an IKE daemon come and go.
-func requireAcquires(t *testing.T) (send func(host byte), daemon func() (leave func())) {
-	t.Helper()
-	sysctl := func(name, value string) {
-		require.NoError(t, os.WriteFile("/proc/sys/net/"+name, []byte(value), 0))
-	}
-	sysctl("core/xfrm_acq_expires", "1")
-	netlinktest.MustIP(t, "link set lo up")
-	netlinktest.MustIP(t, "address add 192.0.2.1/24 dev lo")
-	netlinktest.MustIP(t, "route add 198.51.100.0/24 dev lo")
-	sysctl("ipv4/conf/lo/disable_xfrm", "0")
-	netlinktest.MustIP(t, "xfrm policy add dst 198.51.100.0/24 dir out tmpl src 192.0.2.1 dst 198.51.100.99 proto esp reqid 77 mode tunnel")
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = unix.Close(fd) })
-	require.NoError(t, unix.Bind(fd, &unix.SockaddrInet4{Port: 4444, Addr: [4]byte{192, 0, 2, 1}}))
-	send = func(host byte) {
-		_ = unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrInet4{Port: 5555, Addr: [4]byte{198, 51, 100, host}})
-	}
-	return send, func() func() {
-		fd := netlinktest.Socket(t, unix.NETLINK_XFRM)
-		require.NoError(t, unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1}))
-		return func() { _ = unix.Close(fd) }
-	}
-}
-
 const nobodyListens = "info: No xfrm.acquire events: no IKE daemon listens to acquires, and this receiver does " +
 	"not do so alone, because it would change what the kernel does with packets that wait for a security association"
 
@@ -134,7 +107,7 @@ func TestAcquiresOfARealKernel(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	send, daemon := requireAcquires(t)
+	send := netlinktest.RequireAssociations(t)
 	cfg := defaultConfig()
 	cfg.Events.XfrmPacketDropped.Enabled = false
 	cfg.Logs.Interval = 100 * time.Millisecond
@@ -145,7 +118,7 @@ func TestAcquiresOfARealKernel(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, out, "SAD count 0")
 
-	leave := daemon()
+	leave := netlinktest.JoinAcquires(t)
 	r.awaitLine(lineWorks)
 	send(7)
 	const flow = "udp packets from 192.0.2.1 port 4444 to 198.51.100.7 port 5555 "
@@ -163,12 +136,12 @@ func TestAcquiresAreLeftWithTheFirstThatNobodyElseGets(t *testing.T) {
 	if !inNamespace(t) {
 		return
 	}
-	send, daemon := requireAcquires(t)
+	send := netlinktest.RequireAssociations(t)
 	cfg := defaultConfig()
 	cfg.Events.XfrmPacketDropped.Enabled = false
 	cfg.Logs.Interval = time.Hour
 	r := runLogs(t, cfg)
-	leave := daemon()
+	leave := netlinktest.JoinAcquires(t)
 	r.tick(t.Context())
 	send(7)
 	require.Contains(t, r.next(), "and there is none yet")
