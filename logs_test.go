@@ -22,6 +22,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/xfrmreceiver/xfrmreceiver/internal/audit"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netlink"
 )
@@ -242,9 +243,9 @@ func TestOverrunsAndWhatTheKernelCountsAreSaid(t *testing.T) {
 func TestAMalformedEventIsLoggedOnceAndCostsItselfAlone(t *testing.T) {
 	s := newFakeSocket()
 	h := newLogsHarness(t, s).start()
-	for range 3 {
+	for _, err := range []error{netlink.ErrMalformed, netlink.ErrMalformed, audit.ErrMalformed} {
 		d := someRecords(1)
-		d.err = fmt.Errorf("%w: too short", netlink.ErrMalformed)
+		d.err = fmt.Errorf("%w: too short", err)
 		s.arrived <- d
 		assert.Len(t, h.next(), 1)
 	}
