@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -416,60 +417,66 @@ func TestShutdownLetsAHandOverEnd(t *testing.T) {
 }
 
 func TestShutdownWhileTheNextComponentBlocks(t *testing.T) {
-	s := newFakeSocket()
-	h := newLogsHarness(t, s)
-	blocked := make(chan struct{}, 2)
-	h.consume = func(ctx context.Context, _ plog.Logs) error {
-		blocked <- struct{}{}
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	h.start()
-	s.arrived <- someRecords(1)
-	<-blocked
-	began := time.Now()
-	h.stop()
-	assert.Less(t, time.Since(began), shutdownPatience+time.Second)
-	assert.Equal(t, []string{lineDropped + "context canceled"}, h.lines())
-	require.NoError(t, h.receiver.Shutdown(context.Background()), "again")
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeSocket()
+		h := newLogsHarness(t, s)
+		blocked := make(chan struct{}, 2)
+		h.consume = func(ctx context.Context, _ plog.Logs) error {
+			blocked <- struct{}{}
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		h.start()
+		s.arrived <- someRecords(1)
+		<-blocked
+		began := time.Now()
+		h.stop()
+		assert.Equal(t, shutdownPatience, time.Since(began))
+		assert.Equal(t, []string{lineDropped + "context canceled"}, h.lines())
+		require.NoError(t, h.receiver.Shutdown(context.Background()), "again")
+	})
 }
 
 func TestShutdownHeedsItsContext(t *testing.T) {
-	s := newFakeSocket()
-	h := newLogsHarness(t, s)
-	blocked := make(chan struct{}, 2)
-	h.consume = func(ctx context.Context, _ plog.Logs) error {
-		blocked <- struct{}{}
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	h.start()
-	s.arrived <- someRecords(1)
-	<-blocked
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	began := time.Now()
-	require.NoError(t, h.receiver.Shutdown(ctx))
-	assert.Less(t, time.Since(began), shutdownPatience)
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeSocket()
+		h := newLogsHarness(t, s)
+		blocked := make(chan struct{}, 2)
+		h.consume = func(ctx context.Context, _ plog.Logs) error {
+			blocked <- struct{}{}
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		h.start()
+		s.arrived <- someRecords(1)
+		<-blocked
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		began := time.Now()
+		require.NoError(t, h.receiver.Shutdown(ctx))
+		assert.Zero(t, time.Since(began))
+	})
 }
 
 func TestShutdownEndsAlthoughTheNextComponentNeverReturns(t *testing.T) {
-	s := newFakeSocket()
-	h := newLogsHarness(t, s)
-	blocked, release := make(chan struct{}, 2), make(chan struct{})
-	h.consume = func(context.Context, plog.Logs) error {
-		blocked <- struct{}{}
-		<-release
-		return nil
-	}
-	h.start()
-	s.arrived <- someRecords(1)
-	<-blocked
-	began := time.Now()
-	require.ErrorContains(t, h.receiver.Shutdown(context.Background()), "the next component still blocks")
-	assert.Less(t, time.Since(began), 2*shutdownPatience+time.Second)
-	close(release)
-	<-h.receiver.handedOver
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeSocket()
+		h := newLogsHarness(t, s)
+		blocked, release := make(chan struct{}, 2), make(chan struct{})
+		h.consume = func(context.Context, plog.Logs) error {
+			blocked <- struct{}{}
+			<-release
+			return nil
+		}
+		h.start()
+		s.arrived <- someRecords(1)
+		<-blocked
+		began := time.Now()
+		require.ErrorContains(t, h.receiver.Shutdown(context.Background()), "the next component still blocks")
+		assert.Equal(t, 2*shutdownPatience, time.Since(began))
+		close(release)
+		<-h.receiver.handedOver
+	})
 }
 
 func TestShutdownWithoutStartAndAfterAFailedOne(t *testing.T) {
