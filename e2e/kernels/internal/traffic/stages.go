@@ -60,6 +60,9 @@ const (
 	// SequenceStep is how many sequence numbers of ReqidSequence each round uses up.
 	SequenceStep = 100_000_000
 
+	// busy is the SPI of ReqidBusy to Here, and rekeyed that of the SA that follows.
+	busy, rekeyed = 0x1000, 0x1002
+
 	overduePort = port + 1
 	ifID        = 7
 	// piled are the SAs of ReqidPileUp, inbound.
@@ -88,17 +91,9 @@ func Stages() []Stage {
 	}
 	return append(stages, Stage{Name: "gone", Minutes: 20, Run: func(w *Watched) error {
 		return errors.Join(
-			w.Here.Netlink.XfrmStateDel(Manual(w.There, w.Here, spiOfRound(Rounds-1), ReqidBusy)),
-			w.Here.Netlink.XfrmStateDel(Manual(w.Here, w.There, spiOfRound(Rounds-1)+1, ReqidBusy)))
+			w.Here.Netlink.XfrmStateDel(Manual(w.There, w.Here, rekeyed, ReqidBusy)),
+			w.Here.Netlink.XfrmStateDel(Manual(w.Here, w.There, busy+1, ReqidBusy)))
 	}})
-}
-
-// spiOfRound is the inbound SPI of ReqidBusy, which is rekeyed halfway.
-func spiOfRound(round int) int {
-	if round < Rounds/2 {
-		return 0x1000
-	}
-	return 0x1002
 }
 
 func (w *Watched) establish() error {
@@ -116,10 +111,15 @@ func (w *Watched) establish() error {
 	if err != nil {
 		return fmt.Errorf("making %s: %w", Interface, err)
 	}
+	outbound := Manual(w.Here, w.There, 0x3000, ReqidPileUp)
+	outbound.Ifid = ifID
+	if err := w.Here.Add(outbound); err != nil {
+		return err
+	}
 	for i := range piled {
-		sa := Manual(w.There, w.Here, 0x3000+i, ReqidPileUp)
-		sa.Ifid = ifID
-		if err := w.Here.Add(sa); err != nil {
+		inbound := Manual(w.There, w.Here, 0x3000+i, ReqidPileUp)
+		inbound.Ifid = ifID
+		if err := w.Here.Add(inbound); err != nil {
 			return err
 		}
 	}
@@ -127,7 +127,7 @@ func (w *Watched) establish() error {
 	limited.Limits.PacketHard = PacketLimit
 	sender := Manual(w.There, w.Here, 0x2000, ReqidOverdue)
 	return errors.Join(
-		w.pair(spiOfRound(0), ReqidBusy),
+		w.pair(busy, ReqidBusy),
 		w.Here.Add(limited), w.There.Add(sender, lab.Policy(w.Here.Addr, overduePort, sender)),
 		pair(w.Branch, w.VPN, 0x5000, ReqidNamed),
 		// An IKE daemon that negotiates begins with this.
@@ -140,12 +140,8 @@ func (w *Watched) establish() error {
 }
 
 func (w *Watched) round(round int) error {
-	if spi := spiOfRound(round); round > 0 && spi != spiOfRound(round-1) {
-		err := errors.Join(
-			w.Here.Add(Manual(w.There, w.Here, spi, ReqidBusy), Manual(w.Here, w.There, spi+1, ReqidBusy)),
-			w.There.Add(Manual(w.There, w.Here, spi, ReqidBusy), Manual(w.Here, w.There, spi+1, ReqidBusy)),
-			w.delete(spiOfRound(round-1), ReqidBusy))
-		if err != nil {
+	if round == Rounds/2 {
+		if err := w.rekey(); err != nil {
 			return err
 		}
 	}
@@ -158,6 +154,15 @@ func (w *Watched) round(round int) error {
 		lab.Deliver(w.There, w.Here, w.Here.Addr, overduePort, perRound),
 		lab.Deliver(w.VPN, w.Branch, w.Branch.Addr, port, 5),
 		lab.Deliver(w.Branch, w.VPN, w.VPN.Addr, port, 3))
+}
+
+// rekey replaces the SA to Here of ReqidBusy at both ends. The other direction keeps its
+// own, so that the two have different ages.
+func (w *Watched) rekey() error {
+	return errors.Join(
+		w.Here.Add(Manual(w.There, w.Here, rekeyed, ReqidBusy)), w.There.Add(Manual(w.There, w.Here, rekeyed, ReqidBusy)),
+		w.Here.Netlink.XfrmStateDel(Manual(w.There, w.Here, busy, ReqidBusy)),
+		w.There.Netlink.XfrmStateDel(Manual(w.There, w.Here, busy, ReqidBusy)))
 }
 
 // refused sends Here what it must refuse.
