@@ -59,9 +59,10 @@ func ends() []end {
 	}
 }
 
-func endOf(side string, reqid int) end {
+// hereOf is a tunnel as Here has it.
+func hereOf(reqid int) end {
 	all := ends()
-	return all[slices.IndexFunc(all, func(e end) bool { return e.side == side && e.reqid == reqid })]
+	return all[slices.IndexFunc(all, func(e end) bool { return e.side == "here" && e.reqid == reqid })]
 }
 
 // expectation is what a query returns in a minute.
@@ -233,7 +234,7 @@ func (m monitored) queries(t *testing.T) map[string]expectation {
 			}
 			return min(inbound, outbound), true
 		})},
-		"Tunnels: lifetime used": {m.last, []promtool.Sample{one(endOf("here", traffic.ReqidOverdue).shown, m.lifetime())}},
+		"Tunnels: lifetime used": {m.last, []promtool.Sample{one(hereOf(traffic.ReqidOverdue).shown, m.lifetime())}},
 		"Tunnels: sequence numbers used": m.over(func(inbound, outbound sum) (float64, bool) {
 			return max(inbound.sequence, outbound.sequence) / math.MaxUint32, true
 		}),
@@ -255,14 +256,14 @@ func (m monitored) alerts(t *testing.T) map[string]expectation {
 		return expectation{minute, []promtool.Sample{one(labels, value)}}
 	}
 	refused := func(figure func(sum) float64) expectation {
-		return single(m.last, endOf("here", traffic.ReqidBusy).recorded, m.rise(windowMinutes, "here", traffic.ReqidBusy, false, figure))
+		return single(m.last, hereOf(traffic.ReqidBusy).recorded, m.rise(windowMinutes, "here", traffic.ReqidBusy, false, figure))
 	}
-	age, _ := m.age(t, endOf("here", traffic.ReqidOverdue), false)
-	piledUp := endOf("here", traffic.ReqidPileUp).recorded
+	age, _ := m.age(t, hereOf(traffic.ReqidOverdue), false)
+	piledUp := hereOf(traffic.ReqidPileUp).recorded
 	piledUp["direction"] = "inbound"
 	used := m.at(m.last).sums[direction{"here", traffic.ReqidSequence, true}].sequence
-	exhausted := single(m.last, endOf("here", traffic.ReqidSequence).recorded, (math.MaxUint32-used)/traffic.SequenceStep*60)
-	lost := single(m.gone, endOf("here", traffic.ReqidBusy).recorded, float64(m.moments[len(m.moments)-1].first*60))
+	exhausted := single(m.last, hereOf(traffic.ReqidSequence).recorded, (math.MaxUint32-used)/traffic.SequenceStep*60)
+	lost := single(m.gone, hereOf(traffic.ReqidBusy).recorded, float64(m.moments[len(m.moments)-1].first*60))
 	_, missing := m.lost(paths[0])
 	larval := 0.0
 	for _, a := range m.at(m.last).Kernel {
@@ -273,7 +274,7 @@ func (m monitored) alerts(t *testing.T) map[string]expectation {
 	return map[string]expectation{
 		"XfrmTunnelLost warning":             lost,
 		"XfrmTunnelLost critical":            lost,
-		"XfrmTunnelRekeyOverdue warning":     single(m.last+2, endOf("here", traffic.ReqidOverdue).recorded, age/m.lifetime()-age),
+		"XfrmTunnelRekeyOverdue warning":     single(m.last+2, hereOf(traffic.ReqidOverdue).recorded, age/m.lifetime()-age),
 		"XfrmTunnelSequenceNumbers warning":  exhausted,
 		"XfrmTunnelSequenceNumbers critical": exhausted,
 		"XfrmTunnelReplay warning":           refused(func(s sum) float64 { return s.replayed + s.late }),

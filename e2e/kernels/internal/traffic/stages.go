@@ -54,8 +54,14 @@ const (
 	// Established is for how many minutes the tunnels have had SAs before it.
 	Established = 25 * 60
 
-	// What each round does at Here.
-	Lost, Replayed, Late, Forged = 110, 30, 10, 4
+	// Lost are the packets from Here that each round loses.
+	Lost = 110
+	// Replayed are the packets that each round sends to Here twice.
+	Replayed = 30
+	// Late are those that it sends to Here again when they are too old.
+	Late = 10
+	// Forged are those that it sends to Here with a wrong sequence number.
+	Forged = 4
 
 	// SequenceStep is how many sequence numbers of ReqidSequence each round uses up.
 	SequenceStep = 100_000_000
@@ -67,7 +73,7 @@ const (
 	ifID        = 7
 	// piled are the SAs of ReqidPileUp, inbound.
 	piled = 11
-	// PacketLimit is the hard limit of packets of ReqidOverdue, of which all rounds together use 96 %.
+	// PacketLimit is the hard limit of ReqidOverdue: all rounds together use 96 %.
 	PacketLimit = 125
 	perRound    = 10
 )
