@@ -99,8 +99,8 @@ e2e-newer: $(NEWER) $(BIN)/prometheus $(BIN)/promtool ## The configurations, the
 
 # With ALL_KERNELS set, tunnels and events are tested on three kernels instead of one, and tunnels with libreswan too.
 .PHONY: e2e-kernels
-e2e-kernels: build $(BIN)/prometheus ## The same inside Debian kernels that QEMU boots, through real IPsec (needs qemu-system-x86, xz-utils).
-	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus go test -count=1 -v -timeout 90m ./kernels/...
+e2e-kernels: build $(BIN)/prometheus $(BIN)/promtool ## The same inside Debian kernels that QEMU boots, through real IPsec (needs qemu-system-x86, xz-utils).
+	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus PROMTOOL=$(BIN)/promtool go test -count=1 -v -timeout 90m ./kernels/...
 
 .PHONY: verification
 verification: ## Run all end-to-end tests, without skipping any, and write docs/verification.md from what they found.

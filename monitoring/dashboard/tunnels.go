@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
 	"github.com/grafana/grafana-foundation-sdk/go/table"
@@ -83,14 +84,16 @@ func buildTunnels() (dashboard.Dashboard, error) {
 		Tooltip(dashboard.DashboardCursorSyncCrosshair).
 		Variables(append(scope(namespaces),
 			choice("network_peer_address", "Peer", "tunnel:xfrm_tunnel_sa_count:last").Name("peer"),
-			constant{"window", window})).
+			constant{"window", window}, lokiSource())).
 		Link(dashboard.NewDashboardLinkBuilder("Drops").Type(dashboard.DashboardLinkTypeLink).Url("/d/xfrm").IncludeVars(true).KeepTime(true)).
 		Link(dashboard.NewDashboardLinkBuilder("What the figures mean").Type(dashboard.DashboardLinkTypeLink).Url(pages + "tunnels.md").TargetBlank(true)).
 		Link(dashboard.NewDashboardLinkBuilder("Alerts").Type(dashboard.DashboardLinkTypeLink).Url(pages + "alerts.md#when-a-tunnel-fails").TargetBlank(true))
 	for i, panel := range panels {
 		board = board.WithPanel(numbered{panel, uint32(i + 1)})
 	}
-	return board.Build()
+	return board.
+		WithRow(causes(uint32(len(panels)+1), "What happened to the tunnels of the nodes and peers chosen, and who was dropped.", records+ofPeer)).
+		Build()
 }
 
 const (
@@ -106,10 +109,14 @@ func tunnels() *table.PanelBuilder {
 	}
 	panel := table.NewPanelBuilder().
 		Title("Tunnels").
-		Description("Refused packets are those of the time shown, the rest is now. A tunnel without SAs has 0.").
+		Description("Refused packets are those of the time shown, the rest is now. A tunnel without SAs has 0. Click a peer to see only its tunnels, and below their causes.").
 		Datasource(source()).
 		NoValue("").
-		Decimals(0)
+		Decimals(0).
+		CellHeight(common.TableCellHeightSm).
+		Footer(noFooter()).
+		OverrideByName("network_peer_address", toTunnels("Only those with ${__value.text}, and their causes",
+			"__data.fields", "&var-peer=${__data.fields.network_peer_address}"))
 	for i, c := range columns {
 		id := string(rune('A' + i))
 		names["Value #"+id] = c.title
