@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/lab"
@@ -28,6 +29,7 @@ type flow struct {
 	// inbound are the SPIs of Here that were seen. An outbound association can
 	// come and go between two looks, an inbound one stays for seconds.
 	inbound map[int]bool
+	mutex   sync.Mutex
 }
 
 func newFlow(e *ends, s situation, own, foreign network, reqid int) *flow {
@@ -73,6 +75,8 @@ func (f *flow) attempt(toHere, toThere int) error {
 // look notes the associations of Here.
 func (f *flow) look() error {
 	sas, err := associations(f.lab.Here)
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
 	for _, sa := range sas {
 		if sa.Dst.Equal(f.address) && sa.Reqid == f.reqid {
 			f.inbound[sa.Spi] = true
@@ -81,17 +85,30 @@ func (f *flow) look() error {
 	return err
 }
 
-// lookUntil looks all the time.
-func (f *flow) lookUntil(stop <-chan struct{}) error {
-	for {
-		if err := f.look(); err != nil {
-			return err
+// associations is how many of Here it has seen in each direction.
+func (f *flow) associations() int {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return len(f.inbound)
+}
+
+// lookAlways looks again and again, until it is told to look for the last time.
+func lookAlways(flows []*flow) (last func() error) {
+	stop, done := make(chan struct{}), make(chan error)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				done <- look(flows)
+				return
+			case <-time.After(50 * time.Millisecond):
+				_ = look(flows) // The last look tells whether it fails.
+			}
 		}
-		select {
-		case <-stop:
-			return nil
-		case <-time.After(50 * time.Millisecond):
-		}
+	}()
+	return func() error {
+		close(stop)
+		return <-done
 	}
 }
 
@@ -113,7 +130,7 @@ func counted(flows []*flow) report.Series {
 		for direction, n := range map[string]int{"inbound": f.toHere.arrived, "outbound": f.toThere.sent - f.toThere.dropped} {
 			set("here", "packet.count", direction, n)
 			set("here", "io", direction, n*f.size)
-			set("here", "sa.created", direction, len(f.inbound))
+			set("here", "sa.created", direction, f.associations())
 		}
 		for direction, n := range map[string]int{"inbound": f.toThere.arrived, "outbound": f.toHere.sent - f.toHere.dropped} {
 			set("there", "packet.count", direction, n)
