@@ -42,7 +42,7 @@ $(NEWER): distribution/manifest.yaml $(SOURCES) | $(BIN)/ocb-v0.165
 .PHONY: release
 release: dist/SHA256SUMS ## Static binaries for linux amd64, arm64, arm and 386, archives and checksums, in dist/.
 
-dist/SHA256SUMS: $(COLLECTOR) distribution/release.sh $(wildcard distribution/config/* distribution/systemd/* tools/certificates/*) monitoring/alerts.yaml LICENSE
+dist/SHA256SUMS: $(COLLECTOR) distribution/release.sh $(wildcard distribution/config/* distribution/systemd/* tools/certificates/*) monitoring/alerts.yaml monitoring/dashboard.json monitoring/tunnels.json LICENSE
 	distribution/release.sh
 
 .PHONY: packages

@@ -5,6 +5,7 @@ package xfrmreceiver
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -59,7 +60,7 @@ func openXfrm(source *netns.Source, wants causes.Wants) (*xfrmEvents, error) {
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; all events except xfrm.packet.dropped are missing", err)
 	}
 	return e, nil
 }
@@ -117,19 +118,19 @@ type auditEvents struct {
 }
 
 var errOtherNamespace = errors.New("the kernel delivers audit records in the initial network namespace only: " +
-	"run the collector there (in Kubernetes with hostNetwork), or set root_path; xfrm.packet.dropped events are missing")
+	"run the collector there (in Kubernetes with hostNetwork), or set root_path")
 
 func openAudit(source *netns.Source, ownNamespace bool) (*auditEvents, error) {
-	if ownNamespace && !audit.HasInitialNamespace("/proc") {
-		return nil, errOtherNamespace
-	}
 	e := &auditEvents{source: source, findOut: audit.IsOn}
 	err := source.InMain(func(m netns.Main) (err error) {
+		if ownNamespace && !audit.HasInitialNamespace("/proc") {
+			return errOtherNamespace
+		}
 		e.Listener, err = audit.Listen(m)
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w; xfrm.packet.dropped events are missing", err)
 	}
 	return e, nil
 }

@@ -238,7 +238,8 @@ func (m monitored) queries(t *testing.T) map[string]expectation {
 		"Tunnels: sequence numbers used": m.over(func(inbound, outbound sum) (float64, bool) {
 			return max(inbound.sequence, outbound.sequence) / math.MaxUint32, true
 		}),
-		"Tunnels: SAs": m.over(func(inbound, outbound sum) (float64, bool) { return inbound.count + outbound.count, true }),
+		"Tunnels: SAs in":  m.over(func(inbound, _ sum) (float64, bool) { return inbound.count, inbound != sum{} }),
+		"Tunnels: SAs out": m.over(func(_, outbound sum) (float64, bool) { return outbound.count, outbound != sum{} }),
 		"Lost between two ends, in the $window minutes before": m.ofPaths(missing, "path:xfrm_tunnel_packet_count:missing"),
 		"Lost now": m.ofPaths(func(sent, missing float64) float64 { return missing / sent }, ""),
 	}

@@ -43,6 +43,11 @@ func refused(reason string) string {
 		chosen(fmt.Sprintf(`sum_over_time(tunnel:xfrm_tunnel_packet_dropped:increase{network_peer_address!="", network_peer_address=~"$peer", reason="%s"}[$__range:1m])`, reason)))
 }
 
+// associations counts those of one direction: a tunnel can lose one alone.
+func associations(direction string) string {
+	return perTunnel("sum", "tunnel:xfrm_tunnel_sa_count:last", fmt.Sprintf(`, direction="%s"`, direction))
+}
+
 // column is one of the table of tunnels.
 type column struct{ title, unit, expression string }
 
@@ -55,7 +60,8 @@ var columns = []column{
 	{"age", "s", perTunnel("min", "tunnel:xfrm_tunnel_sa_age_seconds:last", "")},
 	{"lifetime used", "percentunit", perTunnel("max", "tunnel:xfrm_tunnel_sa_lifetime_utilization_ratio:last", "")},
 	{"sequence numbers used", "percentunit", perTunnel("max", "tunnel:xfrm_tunnel_sequence_utilization_ratio:last", "")},
-	{"SAs", "short", perTunnel("sum", "tunnel:xfrm_tunnel_sa_count:last", "")},
+	{"SAs in", "short", associations("inbound")},
+	{"SAs out", "short", associations("outbound")},
 }
 
 // buildTunnels makes the dashboard of tunnels.
@@ -109,7 +115,7 @@ func tunnels() *table.PanelBuilder {
 	}
 	panel := table.NewPanelBuilder().
 		Title("Tunnels").
-		Description("Refused packets are those of the time shown, the rest is now. A tunnel without SAs has 0. Click a peer to see only its tunnels, and below their causes.").
+		Description("Refused packets are those of the time shown, the rest is now. A tunnel that has lost its SAs of a direction has 0. Click a peer to see only its tunnels, and below their causes.").
 		Datasource(source()).
 		NoValue("").
 		Decimals(0).
