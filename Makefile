@@ -1,6 +1,10 @@
 # `make run` shows this machine's counters, `make test` passes the tests; both need Go alone.
 # `make help` lists all.
 
+# The same for all targets, so that they share what the compiler has made. The race detector needs cgo.
+export CGO_ENABLED := 0
+export GOFLAGS += -trimpath
+
 BIN        := $(CURDIR)/bin
 COLLECTOR  := $(BIN)/otelcol-xfrm
 CONFIG     ?= distribution/config/terminal.yaml
@@ -26,7 +30,7 @@ SOURCES := go.mod $(shell find . -maxdepth 1 -name '*.go' ! -name '*_test.go') \
 
 $(COLLECTOR): distribution/manifest.yaml $(SOURCES) | $(BIN)/ocb
 	cd distribution && $(BIN)/ocb --config manifest.yaml --skip-compilation
-	cd distribution/build && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ .
+	cd distribution/build && go build -ldflags='-s -w' -o $@ .
 
 # The same components in a newer collector. These three stay at v0.161.0, because not every module proxy has what
 # they need at v0.165.0.
@@ -37,7 +41,7 @@ $(NEWER): distribution/manifest.yaml $(SOURCES) | $(BIN)/ocb-v0.165
 	sed -E '/(filterprocessor|fileexporter|prometheusexporter) /!s/ v0\.161\.0/ v0.165.0/; s/ v1\.67\.0/ v1.71.0/; s|\./build|./build-v0.165|' \
 		distribution/manifest.yaml > distribution/build-v0.165/manifest.yaml
 	cd distribution && $(BIN)/ocb-v0.165 --config build-v0.165/manifest.yaml --skip-compilation
-	cd distribution/build-v0.165 && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ .
+	cd distribution/build-v0.165 && go build -ldflags='-s -w' -o $@ .
 
 .PHONY: release
 release: dist/SHA256SUMS ## Static binaries for linux amd64, arm64, arm and 386, archives and checksums, in dist/.
@@ -64,13 +68,13 @@ endif
 
 .PHONY: test-386
 test-386: ## Pass the tests as a 32-bit program (needs an amd64 or 386 kernel).
-	GOARCH=386 CGO_ENABLED=0 go test -count=1 ./...
+	GOARCH=386 go test -count=1 ./...
 
 .PHONY: cross
 cross: ## Compile everything, tests included, for the other systems and architectures.
 	@for target in darwin/arm64 windows/amd64 freebsd/amd64 linux/arm linux/arm64; do \
 		echo "go vet $$target"; \
-		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go vet ./... || exit 1; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} go vet ./... || exit 1; \
 	done
 
 .PHONY: fuzz
@@ -112,7 +116,7 @@ verification: ## Run all end-to-end tests, without skipping any, and write docs/
 .PHONY: bench
 bench: ## Compare with the bare system calls, procfs, client_golang and netlink; write docs/performance.md (needs root, iproute2; uses QEMU).
 	dir=$$(mktemp -d) && { \
-		(cd benchmarks && CGO_ENABLED=0 GOARCH=amd64 go build -o $$dir/benchmarks .) && \
+		(cd benchmarks && GOARCH=amd64 go build -o $$dir/benchmarks .) && \
 		(cd e2e && BENCHMARKS=$$dir/benchmarks BENCHMARKS_OUTPUT=$$dir/established.md \
 			go test -tags benchmarks -count=1 -v -timeout 20m -run TestBenchmarks ./kernels) && \
 		cd benchmarks && go run . -guest $$dir/established.md -o ../docs/performance.md; \
@@ -190,10 +194,10 @@ $(BIN)/nfpm: tools/nfpm/go.mod
 	cd tools/nfpm && go build -o $@ github.com/goreleaser/nfpm/v2/cmd/nfpm
 
 $(BIN)/prometheus: tools/prometheus/go.mod
-	cd tools/prometheus && CGO_ENABLED=0 go build -o $@ github.com/prometheus/prometheus/cmd/prometheus
+	cd tools/prometheus && go build -o $@ github.com/prometheus/prometheus/cmd/prometheus
 
 $(BIN)/promtool: tools/prometheus/go.mod
-	cd tools/prometheus && CGO_ENABLED=0 go build -o $@ github.com/prometheus/prometheus/cmd/promtool
+	cd tools/prometheus && go build -o $@ github.com/prometheus/prometheus/cmd/promtool
 
 $(BIN)/jsonnet $(BIN)/jsonnetfmt: tools/jsonnet/go.mod
 	cd tools/jsonnet && go build -o $@ github.com/google/go-jsonnet/cmd/$(@F)
