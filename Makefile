@@ -5,7 +5,7 @@ BIN        := $(CURDIR)/bin
 COLLECTOR  := $(BIN)/otelcol-xfrm
 CONFIG     ?= distribution/config/terminal.yaml
 FUZZTIME   ?= 30s
-MODULES    := . benchmarks e2e monitoring/dashboard tools/certificates tools/jsonnet tools/lint tools/mdatagen tools/nfpm tools/ocb tools/prometheus
+MODULES    := . benchmarks e2e monitoring/dashboard tools/certificates tools/containerd tools/etcd tools/jsonnet tools/kubernetes tools/lint tools/mdatagen tools/nfpm tools/ocb tools/prometheus tools/runc
 # Where the host has no C compiler the race detector is left out, aloud.
 CC_FOUND   := $(shell command -v $${CC:-gcc} 2>/dev/null || command -v cc 2>/dev/null)
 RACE       := $(if $(CC_FOUND),-race)
@@ -86,10 +86,16 @@ e2e: packages $(BIN)/prometheus $(BIN)/promtool ## Drop real packets in scratch 
 e2e-kernels: build $(BIN)/prometheus ## The same inside Debian kernels that QEMU boots, through real IPsec (needs qemu-system-x86, xz-utils).
 	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus go test -count=1 -v -timeout 90m ./kernels/...
 
+KUBERNETES := $(BIN)/kubernetes
+
+.PHONY: e2e-kubernetes
+e2e-kubernetes: build $(addprefix $(KUBERNETES)/,etcd containerd runc kubelet pod otelcol-xfrm-names) $(BIN)/prometheus $(BIN)/promtool ## Deploy every overlay to a single-node Kubernetes in namespaces of its own (needs root, containernetworking-plugins, iproute2, libseccomp-dev, a C compiler).
+	cd e2e && KUBERNETES=$(KUBERNETES) OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus PROMTOOL=$(BIN)/promtool go test -count=1 -v -timeout 30m ./kubernetes
+
 .PHONY: verification
 verification: ## Run all end-to-end tests, without skipping any, and write docs/verification.md from what they found.
-	dir=$$(mktemp -d) && CI=true ALL_KERNELS=true VERIFICATION_DIR=$$dir $(MAKE) e2e e2e-kernels && \
-		cat e2e/verification.md $$dir/faults.md $$dir/kernels.md > docs/verification.md && rm -r $$dir
+	dir=$$(mktemp -d) && CI=true ALL_KERNELS=true VERIFICATION_DIR=$$dir $(MAKE) e2e e2e-kernels e2e-kubernetes && \
+		cat e2e/verification.md $$dir/faults.md $$dir/kernels.md $$dir/kubernetes.md > docs/verification.md && rm -r $$dir
 
 # Established associations need a kernel with ESP: they are measured in a guest, as e2e-kernels does. Without
 # QEMU that part of the page is left out, aloud.
@@ -178,3 +184,28 @@ $(BIN)/promtool: tools/prometheus/go.mod
 
 $(BIN)/jsonnet $(BIN)/jsonnetfmt: tools/jsonnet/go.mod
 	cd tools/jsonnet && go build -o $@ github.com/google/go-jsonnet/cmd/$(@F)
+
+# The first build of Kubernetes takes 10 minutes and more.
+$(KUBERNETES)/kubelet: tools/kubernetes/go.mod
+	cd tools/kubernetes && CGO_ENABLED=0 go build -trimpath -o $(@D)/ \
+		-ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$$(go list -m -f '{{.Version}}' k8s.io/kubernetes)" tool
+
+$(KUBERNETES)/etcd: tools/etcd/go.mod
+	cd tools/etcd && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ go.etcd.io/etcd/server/v3
+
+$(KUBERNETES)/containerd: tools/containerd/go.mod
+	cd tools/containerd && CGO_ENABLED=0 go build -trimpath -tags no_btrfs,no_zfs,no_devmapper -ldflags='-s -w' -o $(@D)/ tool
+
+$(KUBERNETES)/runc: tools/runc/go.mod
+	cd tools/runc && CGO_ENABLED=1 go build -trimpath -tags seccomp -ldflags='-s -w' -o $@ github.com/opencontainers/runc
+
+$(KUBERNETES)/pod: e2e/kubernetes/pod/main.go
+	cd e2e && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ ./kubernetes/pod
+
+# The collector with the processor that docs/kubernetes.md adds.
+$(KUBERNETES)/otelcol-xfrm-names: $(COLLECTOR) docs/kubernetes.md
+	cd distribution && mkdir -p build/names && \
+		sed -n '/^  - gomod:.*k8sattributesprocessor/p' ../docs/kubernetes.md > build/names/processor && \
+		sed -e '/^processors:/r build/names/processor' -e 's,output_path: .*,output_path: ./build/names,' manifest.yaml > build/names/manifest.yaml && \
+		$(BIN)/ocb --config build/names/manifest.yaml --skip-compilation
+	cd distribution/build/names && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ .
