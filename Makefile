@@ -87,9 +87,12 @@ e2e-kernels: build $(BIN)/prometheus ## The same inside Debian kernels that QEMU
 	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus go test -count=1 -v -timeout 90m ./kernels/...
 
 KUBERNETES := $(BIN)/kubernetes
+RUNTIME    := $(addprefix $(KUBERNETES)/,containerd containerd-shim-runc-v2 ctr)
+CONTROL    := $(addprefix $(KUBERNETES)/,kube-apiserver kube-controller-manager kube-scheduler kubectl kubelet)
+COMPONENTS := $(RUNTIME) $(CONTROL) $(addprefix $(KUBERNETES)/,etcd runc pod otelcol-xfrm-names)
 
 .PHONY: e2e-kubernetes
-e2e-kubernetes: build $(addprefix $(KUBERNETES)/,etcd containerd runc kubelet pod otelcol-xfrm-names) $(BIN)/prometheus $(BIN)/promtool ## Deploy every overlay to a single-node Kubernetes in namespaces of its own (needs root, containernetworking-plugins, iproute2, libseccomp-dev, a C compiler).
+e2e-kubernetes: build $(COMPONENTS) $(BIN)/prometheus $(BIN)/promtool ## Deploy every overlay to a single-node Kubernetes in namespaces of its own (needs root, containernetworking-plugins, iproute2, libseccomp-dev, a C compiler).
 	cd e2e && KUBERNETES=$(KUBERNETES) OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus PROMTOOL=$(BIN)/promtool go test -count=1 -v -timeout 30m ./kubernetes
 
 .PHONY: verification
@@ -186,15 +189,15 @@ $(BIN)/jsonnet $(BIN)/jsonnetfmt: tools/jsonnet/go.mod
 	cd tools/jsonnet && go build -o $@ github.com/google/go-jsonnet/cmd/$(@F)
 
 # The first build of Kubernetes takes 10 minutes and more.
-$(KUBERNETES)/kubelet: tools/kubernetes/go.mod
-	cd tools/kubernetes && CGO_ENABLED=0 go build -trimpath -o $(@D)/ \
+$(CONTROL) &: tools/kubernetes/go.mod
+	cd tools/kubernetes && CGO_ENABLED=0 go build -trimpath -o $(KUBERNETES)/ \
 		-ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$$(go list -m -f '{{.Version}}' k8s.io/kubernetes)" tool
 
 $(KUBERNETES)/etcd: tools/etcd/go.mod
 	cd tools/etcd && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ go.etcd.io/etcd/server/v3
 
-$(KUBERNETES)/containerd: tools/containerd/go.mod
-	cd tools/containerd && CGO_ENABLED=0 go build -trimpath -tags no_btrfs,no_zfs,no_devmapper -ldflags='-s -w' -o $(@D)/ tool
+$(RUNTIME) &: tools/containerd/go.mod
+	cd tools/containerd && CGO_ENABLED=0 go build -trimpath -tags no_btrfs,no_zfs,no_devmapper -ldflags='-s -w' -o $(KUBERNETES)/ tool
 
 $(KUBERNETES)/runc: tools/runc/go.mod
 	cd tools/runc && CGO_ENABLED=1 go build -trimpath -tags seccomp -ldflags='-s -w' -o $@ github.com/opencontainers/runc
@@ -202,10 +205,14 @@ $(KUBERNETES)/runc: tools/runc/go.mod
 $(KUBERNETES)/pod: e2e/kubernetes/pod/main.go
 	cd e2e && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ ./kubernetes/pod
 
-# The collector with the processor that docs/kubernetes.md adds.
+# The collector with the processor that docs/kubernetes.md adds. OCB would tidy, and for that fetch what the tests of
+# all modules need.
+NAMES := $(CURDIR)/distribution/build/names
+
 $(KUBERNETES)/otelcol-xfrm-names: $(COLLECTOR) docs/kubernetes.md
-	cd distribution && mkdir -p build/names && \
-		sed -n '/^  - gomod:.*k8sattributesprocessor/p' ../docs/kubernetes.md > build/names/processor && \
-		sed -e '/^processors:/r build/names/processor' -e 's,output_path: .*,output_path: ./build/names,' manifest.yaml > build/names/manifest.yaml && \
-		$(BIN)/ocb --config build/names/manifest.yaml --skip-compilation
-	cd distribution/build/names && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ .
+	mkdir -p $(NAMES) && sed -n '/^  - gomod:.*k8sattributesprocessor/p' docs/kubernetes.md > $(NAMES)/processor
+	sed -e '/^processors:/r $(NAMES)/processor' -e 's,output_path: .*,output_path: $(NAMES),' distribution/manifest.yaml > $(NAMES)/manifest.yaml
+	cd distribution && $(BIN)/ocb --config $(NAMES)/manifest.yaml --skip-compilation --skip-get-modules
+	cd $(NAMES) && cp ../go.mod ../go.sum . && go mod edit -replace=github.com/xfrmreceiver/xfrmreceiver@v0.1.0=$(CURDIR) \
+		-require=$$(sed 's/.*gomod: //; s/ /@/' processor)
+	cd $(NAMES) && CGO_ENABLED=0 go build -mod=mod -trimpath -ldflags='-s -w' -o $@ .

@@ -102,7 +102,7 @@ func scrape(t *testing.T, pod corev1.Pod) metrics {
 	if err != nil {
 		return nil // it is about to start or to end
 	}
-	defer response.Body.Close()
+	defer func() { _ = response.Body.Close() }()
 	content, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
 	parser := expfmt.NewTextParser(model.UTF8Validation)

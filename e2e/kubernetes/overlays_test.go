@@ -33,10 +33,10 @@ func TestOverlays(t *testing.T) {
 		{name: "host", baseline: "hostPath volumes"},
 		{name: "processes", baseline: "hostPath volumes"},
 		{name: "named", capabilities: sysAdmin, baseline: "non-default capabilities, hostPath volumes"},
-		{name: "tunnels", capabilities: netAdmin, hostNetwork: true, baseline: "host namespaces, non-default capabilities, hostPort"},
+		{name: "tunnels", capabilities: netAdmin, hostNetwork: true, baseline: "non-default capabilities, host namespaces, hostPort"},
 		{name: "tunnels-pods", capabilities: netAdmin | sysPtrace | sysAdmin, baseline: "non-default capabilities, hostPath volumes, forbidden AppArmor profile"},
 		{
-			name: "causes", capabilities: netAdmin | auditRead, hostNetwork: true, baseline: "host namespaces, non-default capabilities, hostPort",
+			name: "causes", capabilities: netAdmin | auditRead, hostNetwork: true, baseline: "non-default capabilities, host namespaces, hostPort",
 			complains: []string{"the kernel delivers audit records in the initial network namespace only"},
 		},
 	} {

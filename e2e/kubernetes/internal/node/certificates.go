@@ -45,7 +45,7 @@ func NewAuthority(directory string) (*Authority, error) {
 		return nil, err
 	}
 	a := &Authority{Directory: directory, certificate: certificate, key: key}
-	return a, errors.Join(os.MkdirAll(directory, 0o755), a.write("ca.crt", "CERTIFICATE", der))
+	return a, errors.Join(os.MkdirAll(directory, 0o750), a.write("ca.crt", "CERTIFICATE", der))
 }
 
 // File is the path of one of the authority's files.

@@ -76,7 +76,7 @@ func enterCgroups(hierarchies []hierarchy) (leave func() error, err error) {
 	}
 	for _, h := range hierarchies {
 		directory := filepath.Join(h.own, name)
-		err := os.Mkdir(directory, 0o755)
+		err := os.Mkdir(directory, 0o750)
 		// Only version 1 of cpuset lets a cgroup begin without any CPU.
 		for _, file := range []string{"cpuset.cpus", "cpuset.mems"} {
 			if content, missing := os.ReadFile(filepath.Join(h.own, file)); missing == nil && h.filesystem == "cgroup" {
@@ -124,7 +124,7 @@ func mountCgroups(hierarchies []hierarchy) error {
 		}
 	}
 	for _, h := range hierarchies {
-		if err := os.MkdirAll(h.mountPoint, 0o755); err != nil {
+		if err := os.MkdirAll(h.mountPoint, 0o750); err != nil {
 			return err
 		}
 		options := h.options
@@ -145,7 +145,7 @@ func mountCgroups(hierarchies []hierarchy) error {
 // hands on controllers may have no process.
 func delegate() error {
 	inner := filepath.Join(cgroups, "init")
-	if err := errors.Join(os.Mkdir(inner, 0o755), join(inner)); err != nil {
+	if err := errors.Join(os.Mkdir(inner, 0o750), join(inner)); err != nil {
 		return err
 	}
 	controllers, err := os.ReadFile(filepath.Join(cgroups, "cgroup.controllers"))

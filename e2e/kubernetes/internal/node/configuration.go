@@ -55,7 +55,7 @@ func (n *Node) configure(sandbox string) (err error) {
 		"cni/pods.conflist": cni,
 	} {
 		file := filepath.Join(Directory, name)
-		err = errors.Join(err, os.MkdirAll(filepath.Dir(file), 0o755), os.WriteFile(file, []byte(content), 0o600))
+		err = errors.Join(err, os.MkdirAll(filepath.Dir(file), 0o750), os.WriteFile(file, []byte(content), 0o600))
 	}
-	return errors.Join(err, os.Mkdir(StaticPods, 0o755))
+	return errors.Join(err, os.Mkdir(StaticPods, 0o750))
 }

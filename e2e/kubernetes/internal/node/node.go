@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -96,15 +97,15 @@ func (n *Node) start(component string, arguments []string) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(filepath.Join(n.programs, component), arguments...)
+	cmd := exec.Command(filepath.Join(n.programs, component), arguments...) //nolint:gosec // what the Makefile built
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return err
 	}
 	go func() {
-		err := cmd.Wait()
+		_ = cmd.Wait()
 		select {
-		case n.stopped <- fmt.Errorf("%s ended: %w", component, err):
+		case n.stopped <- fmt.Errorf("%s ended: %s", component, cmd.ProcessState):
 		default:
 		}
 	}()
@@ -157,8 +158,12 @@ func (n *Node) log(component string) string { return filepath.Join(Directory, co
 func (n *Node) Logs() string {
 	var logs string
 	for component := range n.arguments() {
-		out, _ := exec.Command("tail", "-n", "20", n.log(component)).CombinedOutput()
-		logs += "--- " + component + "\n" + string(out)
+		content, err := os.ReadFile(n.log(component))
+		if err != nil {
+			continue // it did not start
+		}
+		lines := strings.SplitAfter(string(content), "\n")
+		logs += "--- " + component + "\n" + strings.Join(lines[max(0, len(lines)-20):], "")
 	}
 	return logs
 }

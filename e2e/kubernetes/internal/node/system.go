@@ -52,7 +52,7 @@ func prepare() error {
 			return err
 		}
 	}
-	if err := os.Mkdir(Directory, 0o755); err != nil {
+	if err := os.Mkdir(Directory, 0o750); err != nil {
 		return err
 	}
 	for name, value := range settings {
