@@ -7,7 +7,6 @@ package main
 import (
 	"errors"
 	"log"
-	"net"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -28,7 +27,8 @@ func main() {
 }
 
 // send sends from a socket that is not connected: connect would raise counters of its
-// own. That the kernel refuses a packet which it drops is what the test wants.
+// own. The errors with which the kernel refuses a packet that it drops are what the
+// test wants. One of them is EAGAIN, after which package net would wait for ever.
 func send(to, number string) error {
 	address, err := netip.ParseAddr(to)
 	if err != nil {
@@ -38,12 +38,12 @@ func send(to, number string) error {
 	if err != nil {
 		return err
 	}
-	socket, err := net.ListenUDP("udp4", nil)
+	socket, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_DGRAM, 0)
 	if err != nil {
 		return err
 	}
 	for range count {
-		_, err := socket.WriteToUDPAddrPort([]byte("x"), netip.AddrPortFrom(address, 9))
+		err := syscall.Sendto(socket, []byte("x"), 0, &syscall.SockaddrInet4{Port: 9, Addr: address.As4()})
 		if err != nil && !errors.Is(err, syscall.EPERM) && !errors.Is(err, syscall.EAGAIN) && !errors.Is(err, syscall.ENOBUFS) {
 			return err
 		}

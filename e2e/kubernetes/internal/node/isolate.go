@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"syscall"
 )
@@ -35,7 +36,15 @@ func Isolate() (status int, err error) {
 			syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC | syscall.CLONE_NEWCGROUP,
 		Pdeathsig: syscall.SIGKILL,
 	}
-	err = cmd.Run()
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	if err = cmd.Start(); err == nil {
+		go func() {
+			<-signals
+			_ = cmd.Process.Kill() // and the cgroups are removed
+		}()
+		err = cmd.Wait()
+	}
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		err = fmt.Errorf("new namespaces: %w", err)
 	} else {
