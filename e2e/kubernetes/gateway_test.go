@@ -29,7 +29,7 @@ func TestGateway(t *testing.T) {
 	requireCluster(t)
 	deployPods(t)
 	web := shopPod(t, "web")
-	prom := newPrometheus(t, gatewayPrometheus, "--web.enable-otlp-receiver")
+	prom := newPrometheus(t, t.TempDir(), gatewayPrometheus, "--web.enable-otlp-receiver")
 	authority, err := node.NewAuthority(t.TempDir())
 	require.NoError(t, err)
 	require.NoError(t, authority.Issue("gateway", "gateway", "", node.Address))

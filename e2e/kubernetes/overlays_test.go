@@ -34,7 +34,7 @@ func TestOverlays(t *testing.T) {
 		{name: "processes", baseline: "hostPath volumes"},
 		{name: "named", capabilities: sysAdmin, baseline: "non-default capabilities, hostPath volumes"},
 		{name: "tunnels", capabilities: netAdmin, hostNetwork: true, baseline: "non-default capabilities, host namespaces, hostPort"},
-		{name: "tunnels-pods", capabilities: netAdmin | sysPtrace | sysAdmin, baseline: "non-default capabilities, hostPath volumes, forbidden AppArmor profile"},
+		{name: "tunnels-pods", capabilities: netAdmin | sysPtrace | sysAdmin, baseline: "forbidden AppArmor profile, non-default capabilities, hostPath volumes"},
 		{
 			name: "causes", capabilities: netAdmin | auditRead, hostNetwork: true, baseline: "non-default capabilities, host namespaces, hostPort",
 			complains: []string{"the kernel delivers audit records in the initial network namespace only"},

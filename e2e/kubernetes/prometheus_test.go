@@ -18,12 +18,13 @@ import (
 // prometheus is a real Prometheus on the node.
 type prometheus struct{ api promv1.API }
 
-func newPrometheus(t *testing.T, config string, flags ...string) *prometheus {
+// newPrometheus starts one, on what a directory has already.
+func newPrometheus(t *testing.T, data, config string, flags ...string) *prometheus {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "prometheus.yaml")
 	require.NoError(t, os.WriteFile(file, []byte(config), 0o600))
 	run(t, nil, os.Getenv("PROMETHEUS"), append([]string{
-		"--config.file=" + file, "--storage.tsdb.path=" + filepath.Join(t.TempDir(), "data"), "--web.listen-address=127.0.0.1:9090", "--log.level=warn",
+		"--config.file=" + file, "--storage.tsdb.path=" + data, "--web.listen-address=127.0.0.1:9090", "--log.level=warn",
 	}, flags...)...)
 	client, err := api.NewClient(api.Config{Address: "http://127.0.0.1:9090"})
 	require.NoError(t, err)

@@ -29,7 +29,7 @@ scrape_configs:
     kubernetes_sd_configs: [{ role: pod, kubeconfig_file: %s }]
     relabel_configs:
       - { source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_scrape], action: keep, regex: "true" }
-      - { source_labels: [__meta_kubernetes_pod_annotation_prometheus_io_port, __meta_kubernetes_pod_container_port_number], action: keep, regex: '(\d+);\1' }
+      - { source_labels: [__address__, __meta_kubernetes_pod_annotation_prometheus_io_port], regex: '([^:]+)(?::\d+)?;(\d+)', replacement: '$1:$2', target_label: __address__ }
       - { source_labels: [__meta_kubernetes_namespace], target_label: namespace }
       - { source_labels: [__meta_kubernetes_pod_container_name], target_label: container }
       - { source_labels: [__meta_kubernetes_pod_node_name], target_label: instance }
@@ -48,7 +48,7 @@ func TestRollout(t *testing.T) {
 	require.NoError(t, err)
 	data := t.TempDir()
 	anHourOfHistory(t, data, map[string]int64{"": blocked(t), string(web.UID): 50})
-	prom := newPrometheus(t, fmt.Sprintf(scrapePods, rules, cluster.Kubeconfig()), "--storage.tsdb.path="+data)
+	prom := newPrometheus(t, data, fmt.Sprintf(scrapePods, rules, cluster.Kubeconfig()))
 
 	d := deploy(t, "processes", everySecond)
 	before := collector(t)
