@@ -64,6 +64,7 @@ patches:
 `)
 	pod := collector(t)
 	hasRights(t, pidOf(t, pod), 65534, 0)
+	assert.Equal(t, "hostPath volumes", refusedAt(t, "baseline"))
 	arrives := func(want int64) {
 		t.Helper()
 		eventually(t, "the drops of the pod", func() bool {
@@ -74,7 +75,7 @@ patches:
 	arrives(5)
 	log := logs(t)
 	assert.Empty(t, complaints(log))
-	verified("overlay `gateway` with its Secret: 5 dropped in a pod", "uid 65534, no capabilities; Prometheus behind the gateway has 5")
+	verified("overlay `gateway` with its Secret: 5 dropped in a pod", "uid 65534, no capabilities; level `baseline` would refuse: hostPath volumes; Prometheus behind the gateway has 5")
 
 	gateway.kill()
 	drop(t, inPod(t, web), 6)

@@ -62,11 +62,7 @@ func isolated(m *testing.M) (status int, err error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	if cluster, err = node.Start(ctx, os.Getenv("KUBERNETES"), testImage); err != nil {
-		return 0, err
-	}
-	// It ends with the node.
-	if err := os.Setenv("TMPDIR", node.Directory); err != nil {
+	if cluster, err = node.Start(ctx, os.Getenv("KUBERNETES"), testImage, os.Getenv("VERIFICATION_DIR")); err != nil {
 		return 0, err
 	}
 	for _, image := range []node.Image{collectorImage("0.1.0", os.Getenv("OTELCOL_XFRM")), collectorImage("names", filepath.Join(os.Getenv("KUBERNETES"), "otelcol-xfrm-names"))} {

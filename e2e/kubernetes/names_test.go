@@ -20,6 +20,8 @@ func TestNames(t *testing.T) {
 	deployPods(t)
 	deploy(t, "names", everySecond, "images: [{ name: otelcol-xfrm, newTag: names }]\n")
 	pod := collector(t)
+	hasRights(t, pidOf(t, pod), 65534, 0)
+	assert.Equal(t, "hostPath volumes", refusedAt(t, "baseline"))
 	web, begins, static := shopPod(t, "web"), shopPod(t, "begins"), shopPod(t, "static")
 	drop(t, self, 1)
 	drop(t, inPod(t, web), 2)
@@ -36,6 +38,7 @@ func TestNames(t *testing.T) {
 	assert.Empty(t, complaints(logs(t)))
 	verified("overlay `names`: 1 dropped on the node, 2 in a pod of a deployment, 3 in another pod",
 		"their labels `k8s_namespace_name`, `k8s_pod_name`, `k8s_deployment_name` are right")
+	verified("overlay `names` applied", "uid 65534, no capabilities; level `baseline` would refuse: hostPath volumes")
 	verified("overlay `names`: 4 dropped in a static pod", "4, by the hash, without names")
 
 	var list struct {

@@ -30,20 +30,20 @@ func writeReport() error {
 	}
 	release, _, _ := strings.Cut(strings.TrimSpace(string(kernel)), "-")
 	versions := []string{"Linux " + release}
-	for _, command := range []string{"kubelet --version", "etcd --version", "containerd --version", "runc --version", "/usr/lib/cni/bridge"} {
+	for _, command := range []string{"kubelet --version", "etcd --version", "containerd --version", "runc --version"} {
 		cmd := exec.Command(strings.Fields(command)[0], strings.Fields(command)[1:]...)
 		out, err := cmd.CombinedOutput()
 		version := regexp.MustCompile(`v?\d+\.\d+\.\d+`).FindString(string(out))
 		if version == "" {
 			return fmt.Errorf("%s: no version: %w %s", command, err, out)
 		}
-		name := map[string]string{"kubelet": "Kubernetes", "bridge": "CNI plugins"}[filepath.Base(cmd.Path)]
-		if name == "" {
-			name = filepath.Base(cmd.Path)
+		name := filepath.Base(cmd.Path)
+		if name == "kubelet" {
+			name = "Kubernetes"
 		}
 		versions = append(versions, name+" "+version)
 	}
-	text := "\n## Kubernetes\n\nA single node: " + strings.Join(versions, ", ") + ". " +
+	text := "\n## Kubernetes\n\nA single node: " + strings.Join(versions, ", ") + " and Debian's CNI plugins. " +
 		"It runs in namespaces of its own, with cgroups of version " + cgroupVersion() + ".\n\n" +
 		"| what was checked | what was seen |\n|---|---|\n" + strings.Join(rows, "")
 	return os.WriteFile(filepath.Join(dir, "kubernetes.md"), []byte(text), 0o600)

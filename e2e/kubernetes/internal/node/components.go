@@ -38,6 +38,7 @@ func (n *Node) arguments() map[string][]string {
 		"kube-controller-manager": {
 			"--kubeconfig=" + file("controllers.kubeconfig"), "--leader-elect=false", "--use-service-account-credentials",
 			"--service-account-private-key-file=" + file("accounts.key"), "--root-ca-file=" + file("ca.crt"),
+			"--flex-volume-plugin-dir=" + volumePlugins,
 		},
 		"kube-scheduler": {"--kubeconfig=" + file("scheduler.kubeconfig"), "--leader-elect=false"},
 		"kubelet": {

@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 )
 
+// Its default is in the machine's file system.
+const volumePlugins = "/var/lib/kubelet/volume-plugins"
+
 const kubelet = `
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
@@ -17,7 +20,7 @@ cgroupDriver: cgroupfs
 containerRuntimeEndpoint: unix:///run/containerd/containerd.sock
 staticPodPath: ` + StaticPods + `
 fileCheckFrequency: 1s
-volumePluginDir: /var/lib/kubelet/volume-plugins
+volumePluginDir: ` + volumePlugins + `
 # The machine may have either version of cgroups, any amount of swap, and a full disk.
 failCgroupV1: false
 failSwapOn: false

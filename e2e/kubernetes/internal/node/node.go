@@ -32,14 +32,18 @@ type Node struct {
 
 // Start starts a Kubernetes from the programs in a directory, and returns when the
 // node is ready. The image sandbox is that of the container that keeps the network of a
-// pod.
-func Start(ctx context.Context, programs string, sandbox Image) (*Node, error) {
-	if err := prepare(); err != nil {
+// pod. Of the machine's file system, only the directory writable, if any, can be written.
+func Start(ctx context.Context, programs string, sandbox Image, writable string) (*Node, error) {
+	if err := prepare(writable); err != nil {
 		return nil, err
 	}
-	// The programs find each other.
-	if err := os.Setenv("PATH", programs+":"+os.Getenv("PATH")); err != nil {
-		return nil, err
+	for name, value := range map[string]string{
+		// The programs find each other.
+		"PATH": programs + ":" + os.Getenv("PATH"), "HOME": Directory, "TMPDIR": filepath.Join(Directory, "tmp"),
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			return nil, err
+		}
 	}
 	authority, err := NewAuthority(filepath.Join(Directory, "certificates"))
 	if err != nil {

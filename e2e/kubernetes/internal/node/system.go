@@ -27,7 +27,7 @@ var settings = map[string]string{
 }
 
 // prepare makes a machine of the new namespaces: its file systems, and its network.
-func prepare() error {
+func prepare(writable string) error {
 	// Nothing that is mounted here may reach the machine, but everything the pods.
 	for _, flag := range []uintptr{syscall.MS_PRIVATE, syscall.MS_SHARED} {
 		if err := syscall.Mount("", "/", "", flag|syscall.MS_REC, ""); err != nil {
@@ -52,8 +52,17 @@ func prepare() error {
 			return err
 		}
 	}
-	if err := os.Mkdir(Directory, 0o750); err != nil {
+	if err := os.MkdirAll(filepath.Join(Directory, "tmp"), 0o750); err != nil {
 		return err
+	}
+	// Nothing is left in the file system of the machine.
+	if writable != "" {
+		if err := syscall.Mount(writable, writable, "", syscall.MS_BIND, ""); err != nil {
+			return fmt.Errorf("%s: %w", writable, err)
+		}
+	}
+	if err := syscall.Mount("", "/", "", syscall.MS_REMOUNT|syscall.MS_BIND|syscall.MS_RDONLY, ""); err != nil {
+		return fmt.Errorf("make / read-only: %w", err)
 	}
 	for name, value := range settings {
 		file := filepath.Join(Directory, filepath.Base(name))
@@ -73,7 +82,8 @@ func prepare() error {
 		"address add " + Address + "/24 dev node0",
 		"route add default via 192.0.2.254",
 	} {
-		if out, err := exec.Command("ip", strings.Fields(command)...).CombinedOutput(); err != nil {
+		out, err := exec.Command("ip", strings.Fields(command)...).CombinedOutput() //nolint:gosec // the commands above
+		if err != nil {
 			return fmt.Errorf("ip %s: %w: %s", command, err, out)
 		}
 	}
