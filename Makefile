@@ -5,7 +5,7 @@ BIN        := $(CURDIR)/bin
 COLLECTOR  := $(BIN)/otelcol-xfrm
 CONFIG     ?= distribution/config/terminal.yaml
 FUZZTIME   ?= 30s
-MODULES    := . benchmarks e2e monitoring/dashboard tools/certificates tools/containerd tools/etcd tools/jsonnet tools/kubernetes tools/lint tools/mdatagen tools/nfpm tools/ocb tools/prometheus tools/runc
+MODULES    := . benchmarks e2e monitoring/dashboard tools/certificates tools/containerd tools/etcd tools/jsonnet tools/kubernetes tools/lint tools/mdatagen tools/nfpm tools/ocb tools/ocb-v0.165 tools/prometheus tools/runc
 # Where the host has no C compiler the race detector is left out, aloud.
 CC_FOUND   := $(shell command -v $${CC:-gcc} 2>/dev/null || command -v cc 2>/dev/null)
 RACE       := $(if $(CC_FOUND),-race)
@@ -28,10 +28,21 @@ $(COLLECTOR): distribution/manifest.yaml $(SOURCES) | $(BIN)/ocb
 	cd distribution && $(BIN)/ocb --config manifest.yaml --skip-compilation
 	cd distribution/build && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ .
 
+# The same components in a newer collector. These three stay at v0.161.0, because not every module proxy has what
+# they need at v0.165.0.
+NEWER := $(BIN)/otelcol-xfrm-v0.165
+
+$(NEWER): distribution/manifest.yaml $(SOURCES) | $(BIN)/ocb-v0.165
+	mkdir -p distribution/build-v0.165
+	sed -E '/(filterprocessor|fileexporter|prometheusexporter) /!s/ v0\.161\.0/ v0.165.0/; s/ v1\.67\.0/ v1.71.0/; s|\./build|./build-v0.165|' \
+		distribution/manifest.yaml > distribution/build-v0.165/manifest.yaml
+	cd distribution && $(BIN)/ocb-v0.165 --config build-v0.165/manifest.yaml --skip-compilation
+	cd distribution/build-v0.165 && CGO_ENABLED=0 go build -trimpath -ldflags='-s -w' -o $@ .
+
 .PHONY: release
 release: dist/SHA256SUMS ## Static binaries for linux amd64, arm64, arm and 386, archives and checksums, in dist/.
 
-dist/SHA256SUMS: $(COLLECTOR) distribution/release.sh $(wildcard distribution/config/* distribution/systemd/* tools/certificates/*) monitoring/alerts.yaml LICENSE
+dist/SHA256SUMS: $(COLLECTOR) distribution/release.sh $(wildcard distribution/config/* distribution/systemd/* tools/certificates/*) monitoring/alerts.yaml monitoring/dashboard.json monitoring/tunnels.json LICENSE
 	distribution/release.sh
 
 .PHONY: packages
@@ -81,10 +92,15 @@ fuzz: ## Fuzz parsers, decoders, the sums of tunnels, the configuration and whol
 e2e: packages $(BIN)/prometheus $(BIN)/promtool ## Drop real packets in scratch network namespaces and follow them to OTLP and Prometheus (needs root, iproute2).
 	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus PROMTOOL=$(BIN)/promtool go test -count=1 -v -timeout 20m .
 
+.PHONY: e2e-newer
+e2e-newer: $(NEWER) $(BIN)/prometheus $(BIN)/promtool ## The configurations, the counters, tunnels and causes in a collector of v0.165 (needs root, iproute2).
+	cd e2e && OTELCOL_XFRM=$(NEWER) PROMETHEUS=$(BIN)/prometheus PROMTOOL=$(BIN)/promtool go test -count=1 -v -timeout 10m \
+		-run 'TestShippedConfigurations|TestDocumentedConfigurations|TestDroppedPacketsArrive|TestTunnelsOverlay|TestCauses' .
+
 # With ALL_KERNELS set, tunnels and events are tested on three kernels instead of one, and tunnels with libreswan too.
 .PHONY: e2e-kernels
-e2e-kernels: build $(BIN)/prometheus ## The same inside Debian kernels that QEMU boots, through real IPsec (needs qemu-system-x86, xz-utils).
-	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus go test -count=1 -v -timeout 90m ./kernels/...
+e2e-kernels: build $(BIN)/prometheus $(BIN)/promtool ## The same inside Debian kernels that QEMU boots, through real IPsec (needs qemu-system-x86, xz-utils).
+	cd e2e && OTELCOL_XFRM=$(COLLECTOR) PROMETHEUS=$(BIN)/prometheus PROMTOOL=$(BIN)/promtool go test -count=1 -v -timeout 90m ./kernels/...
 
 KUBERNETES := $(BIN)/kubernetes
 RUNTIME    := $(addprefix $(KUBERNETES)/,containerd containerd-shim-runc-v2 ctr)
@@ -162,10 +178,13 @@ tidy: ## go mod tidy in every module.
 
 .PHONY: clean
 clean: ## Remove what the other targets built.
-	rm -rf bin dist distribution/build
+	rm -rf bin dist distribution/build distribution/build-v0.165
 
 $(BIN)/ocb: tools/ocb/go.mod
 	cd tools/ocb && go build -o $@ go.opentelemetry.io/collector/cmd/builder
+
+$(BIN)/ocb-v0.165: tools/ocb-v0.165/go.mod
+	cd tools/ocb-v0.165 && go build -o $@ go.opentelemetry.io/collector/cmd/builder
 
 $(BIN)/mdatagen: tools/mdatagen/go.mod
 	cd tools/mdatagen && go build -o $@ go.opentelemetry.io/collector/cmd/mdatagen

@@ -3,6 +3,9 @@
 package xfrmreceiver
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -55,4 +58,17 @@ func TestWhatIsNoFailureOfAssociations(t *testing.T) {
 	assert.Equal(t, 1, logs.Len())
 	f.addAssociations(&netns.Namespace{}, []error{associations.ErrNotPermitted})
 	require.ErrorContains(t, f.report(), "the main network namespace: reading security associations and policies requires the capability CAP_NET_ADMIN")
+}
+
+// A failure of associations says in which namespace, and a timeout what to change.
+func TestFailuresOfAssociations(t *testing.T) {
+	f, _ := newTestFailures()
+	for _, name := range []string{"a", "b"} {
+		f.addAssociations(&netns.Namespace{Name: name}, []error{errors.New("NETLINK_XFRM: broken")})
+	}
+	f.addAssociations(&netns.Namespace{Name: "slow"}, []error{fmt.Errorf("NETLINK_XFRM: %w", context.DeadlineExceeded)})
+	err := f.report()
+	require.ErrorContains(t, err, "netns.name=a: NETLINK_XFRM: broken")
+	require.ErrorContains(t, err, "netns.name=b: NETLINK_XFRM: broken")
+	require.ErrorContains(t, err, "netns.name=slow: timeout ended the scrape before the namespace was read; raise timeout")
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/collector/scraper/scraperhelper"
@@ -36,7 +37,8 @@ type Config struct {
 	// Logs bounds the records about dropped packets.
 	Logs LogsConfig `mapstructure:"logs"`
 
-	// OmitZero omits the points of xfrm.packet.dropped that are zero.
+	// OmitZero omits the points of xfrm.packet.dropped and xfrm.tunnel.packet.dropped
+	// that are zero.
 	OmitZero bool `mapstructure:"omit_zero"`
 
 	// MetricsBuilderConfig enables and disables the metrics and the resource
@@ -129,8 +131,11 @@ func (c *NamedNamespacesConfig) options() netns.Named {
 // the value and what is expected.
 func (c *NamedNamespacesConfig) Validate() error {
 	errs := c.options().Validate()
-	if len(c.Directories) == 0 {
+	switch {
+	case len(c.Directories) == 0:
 		errs = append(errs, errors.New(`"directories": is empty, expected at least one, for example `+netns.DefaultDirectory))
+	case len(c.Include) == 0 && len(c.Exclude) == 0 && !slices.Equal(c.Directories, []string{netns.DefaultDirectory}):
+		errs = append(errs, errors.New(`"include": is empty while "directories" is set, expected at least one pattern, for example "*"`))
 	}
 	return errors.Join(errs...)
 }

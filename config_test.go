@@ -130,6 +130,7 @@ func TestConfigErrors(t *testing.T) {
 		},
 		"no_name":        {`"resource_attributes::netns.name::enabled": is false, expected true while "network_namespaces::named" is set`},
 		"no_directories": {`"directories": is empty, expected at least one, for example /run/netns`},
+		"no_include":     {`"include": is empty while "directories" is set, expected at least one pattern, for example "*"`},
 		"removed_keys":   {"'metrics.xfrm.packet.dropped' decoding failed", "has invalid keys: aggregation_strategy, attributes"},
 		"tunnels": {
 			`tunnels: "limit": is 0, expected at least 1`,

@@ -115,6 +115,12 @@ func describePolicy(a attributes) string {
 			what += template.AsString()
 		}
 	}
+	if a.has("xfrm.if_id") {
+		what += ", if_id " + a.text("xfrm.if_id")
+	}
+	if a.has("xfrm.mark") {
+		what += ", mark " + a.text("xfrm.mark")
+	}
 	return fmt.Sprintf("the %s policy for %s was %s (%s)", a.text("direction"), a.flow(), change, what)
 }
 

@@ -5,6 +5,7 @@ package xfrmreceiver
 import (
 	"net/netip"
 	"reflect"
+	"runtime"
 	"strconv"
 	"testing"
 	"time"
@@ -33,12 +34,36 @@ func BenchmarkTunnels(b *testing.B) {
 			for b.Loop() {
 				s.recordAssociations(read, now)
 				s.emit(&netns.Namespace{})
-				emitted = s.builder.Emit()
+				emitted = s.take()
 			}
 			require.Equal(b, 18*n, emitted.DataPointCount())
 			b.ReportMetric(float64(emitted.DataPointCount()), "points/op")
 		})
 	}
+}
+
+// A namespace with many tunnels makes the points of others no larger.
+func TestPointsOfOtherNamespacesAreNoLarger(t *testing.T) {
+	now := time.Unix(1_000_100, 0)
+	one := &associations.Namespace{Dumped: true, Tunnels: manyTunnels(1, now)}
+	allocated := func(before int) uint64 {
+		s := newScraper(receivertest.NewNopSettings(metadata.Type), allMetrics(), nil)
+		s.recordAssociations(&associations.Namespace{Dumped: true, Tunnels: manyTunnels(before, now)}, now)
+		s.emit(&netns.Namespace{Name: "before"})
+		var start, end runtime.MemStats
+		runtime.ReadMemStats(&start)
+		const namespaces = 100
+		for i := range namespaces {
+			s.recordAssociations(one, now)
+			s.emit(&netns.Namespace{PID: i + 1})
+		}
+		runtime.ReadMemStats(&end)
+		emitted := s.take()
+		require.Equal(t, 1+namespaces, emitted.ResourceMetrics().Len())
+		require.Equal(t, 18*(before+namespaces), emitted.DataPointCount())
+		return end.TotalAlloc - start.TotalAlloc
+	}
+	require.Less(t, allocated(2000), 2*allocated(1))
 }
 
 func allMetrics() *Config {

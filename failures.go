@@ -3,6 +3,7 @@
 package xfrmreceiver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -84,7 +85,8 @@ func newFailures(logger *zap.Logger) *failures {
 // add notes why a namespace was not read, and how many points are missing.
 func (f *failures) add(r netns.Reading, points int) {
 	switch {
-	case errors.Is(r.Err, netns.ErrNoStatistics) && r.Namespace != nil && r.Namespace.IsMain():
+	case errors.Is(r.Err, netns.ErrNoStatistics) && (f.noStatistics || r.Namespace != nil && r.Namespace.IsMain()):
+		// The main namespace comes first, and no other has what it lacks.
 		if !f.noStatistics {
 			f.noStatistics = true
 			f.logger.Warn("No XFRM statistics to report: "+r.Err.Error(), zap.String("file", r.File))
@@ -117,8 +119,14 @@ func (f *failures) add(r netns.Reading, points int) {
 			return
 		}
 	}
-	key := r.File + ": " + r.Err.Error()
-	if pathErr := new(fs.PathError); r.Namespace != nil && errors.As(r.Err, &pathErr) {
+	pathErr := new(fs.PathError)
+	if !errors.As(r.Err, &pathErr) {
+		err := fmt.Errorf("%s: %w", r.File, r.Err)
+		f.append(failure{key: err.Error(), err: err})
+		return
+	}
+	key := r.Err.Error()
+	if r.Namespace != nil {
 		// The path contains the PID through which the namespace was read.
 		key = r.Namespace.String() + ": " + pathErr.Err.Error()
 	}
@@ -139,6 +147,8 @@ func (f *failures) addAssociations(ns *netns.Namespace, errs []error) {
 	for _, err := range errs {
 		switch {
 		case errors.Is(err, netns.ErrGone):
+		case errors.Is(err, context.DeadlineExceeded):
+			f.add(netns.Reading{Namespace: ns, File: ns.String(), Err: netns.ErrUnread}, 0)
 		case errors.Is(err, associations.ErrNoXfrmUser):
 			if f.first(associations.ErrNoXfrmUser.Error()) {
 				f.logger.Warn("No security associations to report: " + err.Error())

@@ -3,6 +3,7 @@
 package xfrmreceiver
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"testing"
@@ -118,4 +119,28 @@ func TestNotes(t *testing.T) {
 			assert.Contains(t, all[0].Message, tt.says)
 		})
 	}
+}
+
+// A kernel without statistics has none in any namespace. The others are read for
+// their tunnels.
+func TestNoStatisticsInAnyNamespace(t *testing.T) {
+	f, logs := newTestFailures()
+	for range 2 {
+		for _, ns := range []*netns.Namespace{{}, {Name: "vpn"}, {PID: 7}} {
+			f.add(netns.Reading{Namespace: ns, File: ns.String(), Err: netns.ErrNoStatistics}, 1)
+		}
+		require.NoError(t, f.report())
+	}
+	require.Len(t, logs.TakeAll(), 1)
+}
+
+// Each failure says what could not be read, if the error itself does not.
+func TestFailureNamesWhatWasNotRead(t *testing.T) {
+	f, _ := newTestFailures()
+	f.add(readError(1), 1)
+	f.add(netns.Reading{File: "/run/netns/vpn", Err: errors.New("setns: too many open files")}, 1)
+	err := f.report()
+	require.ErrorContains(t, err, "/run/netns/vpn: setns: too many open files")
+	require.ErrorContains(t, err, "read /proc/1/net/xfrm_stat: invalid argument")
+	require.NotContains(t, err.Error(), "/proc/1/net/xfrm_stat: read")
 }

@@ -144,14 +144,13 @@ func (r *logsReceiver) tickUntil(ctx context.Context) {
 // tick opens what is not open, and records what is reported once in an interval.
 func (r *logsReceiver) tick(ctx context.Context) {
 	for _, s := range r.streams {
-		lost, err := s.tick(ctx)
+		opened, lost, err := s.tick(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		if lost > 0 {
 			r.lost(s.source, lost)
 		}
-		opened := s.opened()
 		if opened != nil {
 			r.listening.Go(func() { r.listen(ctx, s, opened) })
 		}
@@ -182,9 +181,9 @@ func (r *logsReceiver) note(s *stream, err error) {
 	case errors.As(err, &condition):
 		r.logger.Log(condition.level, condition.text)
 	case err != nil:
-		r.logger.Error("Receiving events failed; this is logged once, until it changes", zap.Error(err))
+		r.logger.Error("Receiving events failed; this is logged once, until it changes", zap.Error(err), zap.Stringer("source", s.source))
 	default:
-		r.logger.Info("Receiving events works again", zap.String("previous_error", before))
+		r.logger.Info("Receiving events works again", zap.String("previous_error", before), zap.Stringer("source", s.source))
 	}
 }
 

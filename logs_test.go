@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -22,6 +23,7 @@ import (
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/xfrmreceiver/xfrmreceiver/internal/audit"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netlink"
 )
@@ -125,7 +127,7 @@ func newLogsHarness(t *testing.T, sockets ...*fakeSocket) *logsHarness {
 	cfg.Logs.Interval = time.Hour // the tests tick themselves
 	h.receiver, err = newLogsReceiver(set, cfg, func() error { return nil }, next, &stream{
 		source: metadata.AttributeEventSourceAudit,
-		open: func(context.Context) (events, error) {
+		open: func() (events, error) {
 			if len(h.sockets) == 0 {
 				return nil, h.openErr
 			}
@@ -242,9 +244,9 @@ func TestOverrunsAndWhatTheKernelCountsAreSaid(t *testing.T) {
 func TestAMalformedEventIsLoggedOnceAndCostsItselfAlone(t *testing.T) {
 	s := newFakeSocket()
 	h := newLogsHarness(t, s).start()
-	for range 3 {
+	for _, err := range []error{netlink.ErrMalformed, netlink.ErrMalformed, audit.ErrMalformed} {
 		d := someRecords(1)
-		d.err = fmt.Errorf("%w: too short", netlink.ErrMalformed)
+		d.err = fmt.Errorf("%w: too short", err)
 		s.arrived <- d
 		assert.Len(t, h.next(), 1)
 	}
@@ -289,6 +291,7 @@ func TestWhatCannotBeOpenedIsTriedAgain(t *testing.T) {
 	h.start()
 	h.tick()
 	h.tick()
+	assert.Equal(t, "audit", h.logs.All()[0].ContextMap()["source"])
 	assert.Equal(t, []string{lineFailed + "not permitted"}, h.lines())
 	h.openErr = errors.New("no protocol")
 	h.tick()
@@ -414,60 +417,66 @@ func TestShutdownLetsAHandOverEnd(t *testing.T) {
 }
 
 func TestShutdownWhileTheNextComponentBlocks(t *testing.T) {
-	s := newFakeSocket()
-	h := newLogsHarness(t, s)
-	blocked := make(chan struct{}, 2)
-	h.consume = func(ctx context.Context, _ plog.Logs) error {
-		blocked <- struct{}{}
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	h.start()
-	s.arrived <- someRecords(1)
-	<-blocked
-	began := time.Now()
-	h.stop()
-	assert.Less(t, time.Since(began), shutdownPatience+time.Second)
-	assert.Equal(t, []string{lineDropped + "context canceled"}, h.lines())
-	require.NoError(t, h.receiver.Shutdown(context.Background()), "again")
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeSocket()
+		h := newLogsHarness(t, s)
+		blocked := make(chan struct{}, 2)
+		h.consume = func(ctx context.Context, _ plog.Logs) error {
+			blocked <- struct{}{}
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		h.start()
+		s.arrived <- someRecords(1)
+		<-blocked
+		began := time.Now()
+		h.stop()
+		assert.Equal(t, shutdownPatience, time.Since(began))
+		assert.Equal(t, []string{lineDropped + "context canceled"}, h.lines())
+		require.NoError(t, h.receiver.Shutdown(context.Background()), "again")
+	})
 }
 
 func TestShutdownHeedsItsContext(t *testing.T) {
-	s := newFakeSocket()
-	h := newLogsHarness(t, s)
-	blocked := make(chan struct{}, 2)
-	h.consume = func(ctx context.Context, _ plog.Logs) error {
-		blocked <- struct{}{}
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	h.start()
-	s.arrived <- someRecords(1)
-	<-blocked
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	began := time.Now()
-	require.NoError(t, h.receiver.Shutdown(ctx))
-	assert.Less(t, time.Since(began), shutdownPatience)
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeSocket()
+		h := newLogsHarness(t, s)
+		blocked := make(chan struct{}, 2)
+		h.consume = func(ctx context.Context, _ plog.Logs) error {
+			blocked <- struct{}{}
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		h.start()
+		s.arrived <- someRecords(1)
+		<-blocked
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		began := time.Now()
+		require.NoError(t, h.receiver.Shutdown(ctx))
+		assert.Zero(t, time.Since(began))
+	})
 }
 
 func TestShutdownEndsAlthoughTheNextComponentNeverReturns(t *testing.T) {
-	s := newFakeSocket()
-	h := newLogsHarness(t, s)
-	blocked, release := make(chan struct{}, 2), make(chan struct{})
-	h.consume = func(context.Context, plog.Logs) error {
-		blocked <- struct{}{}
-		<-release
-		return nil
-	}
-	h.start()
-	s.arrived <- someRecords(1)
-	<-blocked
-	began := time.Now()
-	require.ErrorContains(t, h.receiver.Shutdown(context.Background()), "the next component still blocks")
-	assert.Less(t, time.Since(began), 2*shutdownPatience+time.Second)
-	close(release)
-	<-h.receiver.handedOver
+	synctest.Test(t, func(t *testing.T) {
+		s := newFakeSocket()
+		h := newLogsHarness(t, s)
+		blocked, release := make(chan struct{}, 2), make(chan struct{})
+		h.consume = func(context.Context, plog.Logs) error {
+			blocked <- struct{}{}
+			<-release
+			return nil
+		}
+		h.start()
+		s.arrived <- someRecords(1)
+		<-blocked
+		began := time.Now()
+		require.ErrorContains(t, h.receiver.Shutdown(context.Background()), "the next component still blocks")
+		assert.Equal(t, 2*shutdownPatience, time.Since(began))
+		close(release)
+		<-h.receiver.handedOver
+	})
 }
 
 func TestShutdownWithoutStartAndAfterAFailedOne(t *testing.T) {
@@ -488,9 +497,9 @@ func TestShutdownDuringATick(t *testing.T) {
 	h.start()
 	h.lines()
 	entered := make(chan struct{})
-	h.receiver.streams[0].open = func(ctx context.Context) (events, error) {
+	h.receiver.streams[0].open = func() (events, error) {
 		close(entered)
-		<-ctx.Done()
+		<-h.ctx.Done()
 		return s, nil
 	}
 	h.receiver.listening.Go(func() { h.receiver.tick(h.ctx) })
@@ -506,7 +515,7 @@ func TestTheIntervalTicks(t *testing.T) {
 	h := newLogsHarness(t)
 	h.receiver.interval = time.Millisecond
 	opened := make(chan struct{}, 1000)
-	h.receiver.streams[0].open = func(context.Context) (events, error) {
+	h.receiver.streams[0].open = func() (events, error) {
 		opened <- struct{}{}
 		return nil, errors.New("not permitted")
 	}
@@ -572,9 +581,9 @@ func TestEventsTicksAndRefusalsAtTheSameTime(t *testing.T) {
 }
 
 func TestAClosedStreamOpensNothing(t *testing.T) {
-	s := &stream{open: func(context.Context) (events, error) { return newFakeSocket(), nil }}
+	s := &stream{open: func() (events, error) { return newFakeSocket(), nil }}
 	s.close()
-	_, err := s.tick(context.Background())
+	opened, _, err := s.tick(context.Background())
 	require.NoError(t, err)
-	assert.Nil(t, s.opened())
+	assert.Nil(t, opened)
 }

@@ -17,11 +17,13 @@ import (
 	"github.com/xfrmreceiver/xfrmreceiver/internal/causes"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/drops"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/metadata"
+	"github.com/xfrmreceiver/xfrmreceiver/internal/tunnel"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/xfrmnl"
 )
 
-// maxPending bounds the records that wait for the next component.
-const maxPending = 10_000
+// maxPending bounds the records that wait for the next component, and so those of one
+// batch: an OTLP receiver refuses a gRPC message above 4 MiB by default.
+const maxPending = 5000
 
 // recorder turns events into log records with the generated builder. It is not safe
 // for concurrent use.
@@ -31,8 +33,10 @@ type recorder struct {
 	// pending are the records in the builder, without those about losses.
 	pending int64
 	// losses are what was lost and has not been said. The numbers are 0 for what
-	// nobody has counted.
-	losses map[loss]int64
+	// nobody has counted. hasSaid says that losses were said in this interval:
+	// what is lost in the rest of it is said at its end.
+	losses  map[loss]int64
+	hasSaid bool
 }
 
 // loss is what lost events have in common that one record stands for.
@@ -70,15 +74,19 @@ func (r *recorder) hasRoom() bool {
 
 // take returns the records, and those about losses.
 func (r *recorder) take(now time.Time) batch {
-	for loss, n := range r.losses {
+	b := batch{events: r.pending}
+	if len(r.losses) > 0 && !r.hasSaid {
+		r.hasSaid, b.losses = true, r.losses
+		r.losses = make(map[loss]int64)
+	}
+	for loss, n := range b.losses {
 		var options []metadata.EventAttributeOption
 		if loss.isCounted {
 			options = append(options, metadata.WithLostCountEventAttribute(n))
 		}
 		r.builder.RecordXfrmEventsLostEvent(context.Background(), timestamp(now), loss.source, options...)
 	}
-	b := batch{logs: r.builder.Emit(), events: r.pending, losses: r.losses}
-	r.pending, r.losses = 0, make(map[loss]int64)
+	b.logs, r.pending = r.builder.Emit(), 0
 	return b
 }
 
@@ -112,8 +120,10 @@ func (r *recorder) drop(d audit.Drop) {
 	}
 }
 
-// flush records the drops that were counted together.
+// flush ends an interval: it records the drops that were counted together, and lets
+// the next batch say what was lost.
 func (r *recorder) flush() {
+	r.hasSaid = false
 	for _, one := range r.drops.EndInterval() {
 		r.recordDrops(one)
 	}
@@ -152,7 +162,7 @@ func (r *recorder) Acquire(a xfrmnl.Acquire, unanswered bool) {
 	if unanswered {
 		state = metadata.AttributeAcquireStateUnanswered
 	}
-	options := flowOptions(&a.Flow, address)
+	options := append(flowOptions(&a.Flow, address), idOptions(a.Policy.IfID, a.Policy.Mark, a.Policy.MarkMask)...)
 	if a.Missing.Destination.IsValid() {
 		options = append(options,
 			metadata.WithNetworkPeerAddressEventAttribute(a.Missing.Destination.String()),
@@ -203,7 +213,7 @@ func (r *recorder) Expired(a causes.Association, hard bool) {
 	now := time.Now()
 	seconds := uint64(now.Unix())
 	r.builder.RecordXfrmSaExpiredEvent(context.Background(), timestamp(now), tunnelDirection[int(a.Direction)],
-		int64(a.SPI), limits[a.Limit(hard, seconds)], hard, int64(a.Age(seconds)),
+		int64(a.SPI), metadata.MapAttributeXfrmLimit[a.Limit(hard, seconds)], hard, int64(a.Age(seconds)),
 		append(tunnelOptions(&a), figures(&a)...)...)
 }
 
@@ -235,6 +245,7 @@ func (r *recorder) Policy(kind xfrmnl.PolicyKind, p xfrmnl.Policy) {
 		options = append(flowOptions(&p.Selector, prefix),
 			metadata.WithPolicyDirectionIfKnownEventAttribute(policyDirection[p.Direction].String()),
 			metadata.WithXfrmPolicyActionEventAttribute(action))
+		options = append(options, idOptions(p.IfID, p.Mark, p.MarkMask)...)
 		if len(p.Templates) > 0 {
 			options = append(options, metadata.WithXfrmPolicyTemplatesEventAttribute(templates(p.Templates)))
 		}
@@ -250,14 +261,21 @@ func tunnelOptions(a *causes.Association) []metadata.EventAttributeOption {
 		metadata.WithXfrmModeEventAttribute(modeName(a.Mode)),
 		metadata.WithXfrmReqidEventAttribute(int64(a.ReqID)),
 	}
-	if a.IfID != 0 {
-		options = append(options, metadata.WithXfrmIfIDEventAttribute(int64(a.IfID)))
-	}
-	if a.Mark != 0 || a.MarkMask != 0 {
-		options = append(options, metadata.WithXfrmMarkEventAttribute(markText(a.Tunnel)))
-	}
+	options = append(options, idOptions(a.IfID, a.Mark, a.MarkMask)...)
 	if a.Interface != "" {
 		options = append(options, metadata.WithNetworkInterfaceNameEventAttribute(a.Interface))
+	}
+	return options
+}
+
+// idOptions are what tells associations and policies of interfaces apart.
+func idOptions(ifID, mark, mask uint32) []metadata.EventAttributeOption {
+	var options []metadata.EventAttributeOption
+	if ifID != 0 {
+		options = append(options, metadata.WithXfrmIfIDEventAttribute(int64(ifID)))
+	}
+	if mark != 0 || mask != 0 {
+		options = append(options, metadata.WithXfrmMarkEventAttribute(markText(tunnel.Key{Mark: mark, MarkMask: mask})))
 	}
 	return options
 }
@@ -308,12 +326,8 @@ func transport(protocol uint8) string {
 // hasPorts reports whether the ports in a selector are ports. For ICMP they are type
 // and code, for GRE parts of the key (xfrm_flowi_sport in include/net/xfrm.h).
 func hasPorts(protocol uint8) bool {
-	switch transport(protocol) {
-	case "icmp", "ipv6-icmp", "47", "135": // the latter are GRE and Mobile IPv6
-		return false
-	default:
-		return true
-	}
+	const icmp, gre, icmpv6, mobility = 1, 47, 58, 135
+	return protocol != icmp && protocol != gre && protocol != icmpv6 && protocol != mobility
 }
 
 // templates writes templates in the words of ip-xfrm(8).
@@ -352,12 +366,4 @@ var policyChange = map[xfrmnl.PolicyKind]metadata.AttributeChange{
 	xfrmnl.PolicyDeleted:     metadata.AttributeChangeDeleted,
 	xfrmnl.PolicyExpiredHard: metadata.AttributeChangeExpired,
 	xfrmnl.PoliciesFlushed:   metadata.AttributeChangeFlushed,
-}
-
-var limits = map[string]metadata.AttributeXfrmLimit{
-	"time":     metadata.AttributeXfrmLimitTime,
-	"use_time": metadata.AttributeXfrmLimitUseTime,
-	"bytes":    metadata.AttributeXfrmLimitBytes,
-	"packets":  metadata.AttributeXfrmLimitPackets,
-	"unknown":  metadata.AttributeXfrmLimitUnknown,
 }

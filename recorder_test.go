@@ -166,6 +166,15 @@ func TestEachEventHasItsRecord(t *testing.T) {
 			}),
 		},
 		{
+			"acquire of an interface", func(r *recorder) {
+				one := acquire
+				one.Policy.IfID, one.Policy.Mark = 42, 7
+				r.Acquire(one, false)
+			}, "xfrm.acquire", info,
+			"udp packets from 10.1.0.1 port 4444 to 10.2.0.1 port 53 need a security association with 198.51.100.2, and there is none yet",
+			with(ofAcquire, map[string]any{"xfrm.if_id": int64(42), "xfrm.mark": "0x7/0"}),
+		},
+		{
 			"created", func(r *recorder) { r.Created(association) }, "xfrm.sa.created", info,
 			"the esp security association from 198.51.100.2 to 192.0.2.1 (SPI 0x00c0ffee, reqid 7) was created",
 			ofTunnel,
@@ -230,6 +239,16 @@ func TestEachEventHasItsRecord(t *testing.T) {
 					"src 192.0.2.1 dst 198.51.100.2 proto ipcomp reqid 0 mode transport level use",
 					"src 192.0.2.1 dst 198.51.100.2 proto esp reqid 7 mode tunnel",
 				},
+			},
+		},
+		{
+			"policy of an interface", func(r *recorder) {
+				r.Policy(xfrmnl.PolicyAdded, xfrmnl.Policy{Direction: xfrmnl.PolicyOut, IfID: 42, Mark: 0x2a, MarkMask: 0xff})
+			}, "xfrm.policy.changed", info,
+			"the outbound policy for packets from any address to any address was created (allow, if_id 42, mark 0x2a/0xff)",
+			map[string]any{
+				"xfrm.policy.change": "created", "direction": "outbound", "xfrm.policy.action": "allow",
+				"xfrm.if_id": int64(42), "xfrm.mark": "0x2a/0xff",
 			},
 		},
 		{
@@ -427,6 +446,19 @@ func TestPendingRecordsAreBounded(t *testing.T) {
 	}
 }
 
+// An OTLP receiver refuses a gRPC message above 4 MiB by default, and with it all
+// records.
+func TestABatchFitsInAMessage(t *testing.T) {
+	association, _ := inbound()
+	r := newTestRecorder(withAllEvents())
+	for range maxPending {
+		r.Expired(association, true)
+	}
+	batch := r.take(time.Now())
+	finish(batch.logs, time.Now())
+	assert.Less(t, new(plog.ProtoMarshaler).LogsSize(batch.logs), 4<<20)
+}
+
 // lostOf are the attributes of xfrm.events.lost.
 func lostOf(all []plog.LogRecord) []map[string]any {
 	var lost []map[string]any
@@ -447,6 +479,7 @@ func TestRefusedRecordsAreCounted(t *testing.T) {
 	r.lost(metadata.AttributeEventSourceXfrm, 0)
 	for range 3 { // a batch of losses alone loses nothing more
 		r.refused(r.take(time.Now()))
+		r.flush()
 	}
 	r.lost(metadata.AttributeEventSourceAudit, 1)
 	assert.ElementsMatch(t, []map[string]any{
@@ -454,4 +487,40 @@ func TestRefusedRecordsAreCounted(t *testing.T) {
 		{"xfrm.event.source": "audit", "xfrm.event.count": int64(6)},
 		{"xfrm.event.source": "xfrm"},
 	}, lostOf(taken(r, time.Now())))
+}
+
+// A flood that the kernel or the next component cannot keep up with must not become a
+// flood of records about it.
+func TestLossesAreSaidOnceInAnInterval(t *testing.T) {
+	r := newTestRecorder(withAllEvents())
+	lose := func() []map[string]any {
+		r.lost(metadata.AttributeEventSourceAudit, 0)
+		r.lost(metadata.AttributeEventSourceReceiver, 2)
+		return lostOf(taken(r, time.Now()))
+	}
+	said := func(n int64) []map[string]any {
+		return []map[string]any{{"xfrm.event.source": "audit"}, {"xfrm.event.source": "receiver", "xfrm.event.count": n}}
+	}
+	assert.ElementsMatch(t, said(2), lose(), "the first at once")
+	for range 100 {
+		require.Empty(t, lose())
+	}
+	assert.True(t, r.isDropping())
+	r.flush()
+	assert.ElementsMatch(t, said(202), lose())
+	assert.False(t, r.isDropping())
+	r.flush()
+	assert.Empty(t, taken(r, time.Now()))
+	assert.ElementsMatch(t, said(2), lose(), "again the first")
+}
+
+// A selector has type and code, parts of a key or nothing in the place of ports.
+func TestProtocolsWithoutPorts(t *testing.T) {
+	var without []string
+	for protocol := range 256 {
+		if !hasPorts(uint8(protocol)) {
+			without = append(without, transport(uint8(protocol)))
+		}
+	}
+	assert.Equal(t, []string{"icmp", "47", "ipv6-icmp", "135"}, without)
 }

@@ -33,16 +33,19 @@ var errShutdown = errors.New("the receiver is shutting down")
 
 // xfrmScraper reads, parses, records and emits.
 type xfrmScraper struct {
-	source   source
-	parser   xfrmstat.Parser
-	builder  *metadata.MetricsBuilder
-	omitZero bool
-	timeout  time.Duration
-	starts   *starts
-	failures *failures
+	source     source
+	parser     xfrmstat.Parser
+	newBuilder func() *metadata.MetricsBuilder
+	builder    *metadata.MetricsBuilder
+	omitZero   bool
+	timeout    time.Duration
+	starts     *starts
+	failures   *failures
 	// associations is nil if no metric of associations or policies is enabled.
 	associations *associations.Reader
 
+	// emitted is what was collected in this scrape.
+	emitted pmetric.Metrics
 	// read counts the namespaces that this scrape has read.
 	read int64
 	// counters are those of the namespace that was read last, mainCounters those
@@ -59,12 +62,14 @@ type xfrmScraper struct {
 
 func newScraper(set receiver.Settings, cfg *Config, source source) *xfrmScraper {
 	s := &xfrmScraper{
-		source:   source,
-		builder:  metadata.NewMetricsBuilder(cfg.MetricsBuilderConfig, set),
-		omitZero: cfg.OmitZero,
-		timeout:  cfg.Timeout,
-		failures: newFailures(set.Logger),
+		source:     source,
+		newBuilder: func() *metadata.MetricsBuilder { return metadata.NewMetricsBuilder(cfg.MetricsBuilderConfig, set) },
+		omitZero:   cfg.OmitZero,
+		timeout:    cfg.Timeout,
+		failures:   newFailures(set.Logger),
+		emitted:    pmetric.NewMetrics(),
 	}
+	s.builder = s.newBuilder()
 	if cfg.wantsAssociations() {
 		s.associations = associations.NewReader(associations.Options{
 			Counts:  cfg.wantsCounts(),
@@ -111,12 +116,25 @@ func (s *xfrmScraper) scrape(ctx context.Context) (pmetric.Metrics, error) {
 	if s.associations != nil {
 		s.associations.EndScrape()
 	}
-	metrics := s.builder.Emit()
+	metrics := s.take()
 	if s.stopping.Err() != nil {
 		s.failures.interrupted()
 		return pmetric.NewMetrics(), errShutdown
 	}
 	return metrics, s.failures.report()
+}
+
+// collect takes out of the builder what was emitted.
+func (s *xfrmScraper) collect() {
+	s.builder.Emit().ResourceMetrics().MoveAndAppendTo(s.emitted.ResourceMetrics())
+}
+
+// take returns all that was emitted.
+func (s *xfrmScraper) take() pmetric.Metrics {
+	s.collect()
+	metrics := s.emitted
+	s.emitted = pmetric.NewMetrics()
+	return metrics
 }
 
 // visit handles one namespace. It must not block.
@@ -196,6 +214,12 @@ func (s *xfrmScraper) emit(ns *netns.Namespace) {
 		rb.SetProcessPid(int64(ns.PID))
 	}
 	s.builder.EmitForResource(metadata.WithResource(rb.Emit()))
+	if s.associations != nil {
+		// A builder gives the metrics of each resource as much room as the largest one
+		// so far has needed: many tunnels in one namespace would make all others large.
+		s.collect()
+		s.builder = s.newBuilder()
+	}
 }
 
 var direction = map[xfrmstat.Direction]metadata.AttributeDirection{

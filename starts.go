@@ -31,7 +31,7 @@ type starts struct {
 type resourceStarts struct {
 	// namespace is the one that the attributes belong to.
 	namespace *netns.Namespace
-	// start of the series that this does not have yet.
+	// start is that of series that are not in counters yet.
 	start pcommon.Timestamp
 	// last is when the namespace was last read.
 	last pcommon.Timestamp

@@ -17,9 +17,8 @@ type events interface {
 	// Close.
 	Wait() error
 	// Drain records some of what has arrived. overrun says that the kernel dropped
-	// some.
-	// An error that isMalformed reports is about an event that costs itself alone;
-	// after another nothing more arrives.
+	// some. An error that isMalformed reports is about an event that costs itself
+	// alone; after another nothing more arrives.
 	Drain(*recorder) (overrun bool, err error)
 	// Tick is called once in each interval. It returns how many events the kernel
 	// says that it has lost since the last time. The error says what is missing.
@@ -40,12 +39,11 @@ type stream struct {
 	// source is what the events are from.
 	source metadata.AttributeEventSource
 	// open opens the socket.
-	open func(context.Context) (events, error)
+	open func() (events, error)
 
-	mu      sync.Mutex
-	current events
-	// isNew says that current is not listened to yet.
-	isNew, isClosed bool
+	mu       sync.Mutex
+	current  events
+	isClosed bool
 	// failure is what was logged last.
 	failure string
 	// hasNoted says that a malformed event was logged.
@@ -53,32 +51,21 @@ type stream struct {
 }
 
 // tick opens the socket if it is not open, and lets it do what it does once in each
-// interval.
-func (s *stream) tick(ctx context.Context) (lost int64, err error) {
+// interval. If it has opened the socket, it returns it, also beside an error.
+func (s *stream) tick(ctx context.Context) (opened events, lost int64, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.isClosed {
-		return 0, nil
+		return nil, 0, nil
 	}
 	if s.current == nil {
-		current, err := s.open(ctx)
-		if err != nil {
-			return 0, err
+		if opened, err = s.open(); err != nil {
+			return nil, 0, err
 		}
-		s.current, s.isNew = current, true
+		s.current = opened
 	}
-	return s.current.Tick(ctx)
-}
-
-// opened returns what has been opened and is not listened to yet.
-func (s *stream) opened() events {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.isNew {
-		return nil
-	}
-	s.isNew = false
-	return s.current
+	lost, err = s.current.Tick(ctx)
+	return opened, lost, err
 }
 
 // ended notes that nobody listens any more. The next tick opens the socket again.

@@ -43,9 +43,18 @@ func (s *xfrmScraper) recordTunnel(t *tunnel.Tunnel, now time.Time) {
 		}
 	}
 	if t.Traffic[tunnel.Inbound] != nil {
-		b.RecordXfrmTunnelPacketDroppedDataPoint(ts, t.Replay, metadata.AttributeTunnelReasonReplay, attributes...)
-		b.RecordXfrmTunnelPacketDroppedDataPoint(ts, t.ReplayWindow, metadata.AttributeTunnelReasonReplayWindow, attributes...)
-		b.RecordXfrmTunnelPacketDroppedDataPoint(ts, t.IntegrityFailed, metadata.AttributeTunnelReasonIntegrityFailed, attributes...)
+		for _, dropped := range []struct {
+			packets int64
+			reason  metadata.AttributeTunnelReason
+		}{
+			{t.Replay, metadata.AttributeTunnelReasonReplay},
+			{t.ReplayWindow, metadata.AttributeTunnelReasonReplayWindow},
+			{t.IntegrityFailed, metadata.AttributeTunnelReasonIntegrityFailed},
+		} {
+			if dropped.packets > 0 || !s.omitZero {
+				b.RecordXfrmTunnelPacketDroppedDataPoint(ts, dropped.packets, dropped.reason, attributes...)
+			}
+		}
 	}
 	if t.HasSequence && !t.Overflow {
 		b.RecordXfrmTunnelSequenceUtilizationDataPoint(ts, t.Sequence, attributes...)

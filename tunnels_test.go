@@ -3,7 +3,9 @@
 package xfrmreceiver
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +40,12 @@ func recorded(t *testing.T, tunnels ...*tunnel.Tunnel) map[string]any {
 
 func recordedPoints(t *testing.T, tunnels ...*tunnel.Tunnel) map[string]pmetric.NumberDataPoint {
 	t.Helper()
-	s := newScraper(receivertest.NewNopSettings(metadata.Type), allMetrics(), nil)
+	return recordedWith(t, allMetrics(), tunnels...)
+}
+
+func recordedWith(t *testing.T, cfg *Config, tunnels ...*tunnel.Tunnel) map[string]pmetric.NumberDataPoint {
+	t.Helper()
+	s := newScraper(receivertest.NewNopSettings(metadata.Type), cfg, nil)
 	for _, one := range tunnels {
 		s.recordTunnel(one, tunnelTime)
 	}
@@ -98,6 +105,20 @@ func TestTunnelPoints(t *testing.T) {
 			assert.Equal(t, one.Start, dp.StartTimestamp().AsTime().Local(), key)
 		}
 	}
+}
+
+// Of the metrics of tunnels, omit_zero omits only packets that were dropped.
+func TestOmitZeroOfTunnels(t *testing.T) {
+	one := testTunnel()
+	one.Traffic[tunnel.Inbound] = &tunnel.Traffic{}
+	one.ReplayWindow = 1
+	cfg := allMetrics()
+	cfg.OmitZero = true
+	points := recordedWith(t, cfg, one)
+	assert.ElementsMatch(t, []string{
+		"io inbound", "packet.count inbound", "sa.created inbound", "sa.count inbound", "packet.dropped replay_window",
+	}, slices.Collect(maps.Keys(points)))
+	assert.EqualValues(t, 1, points["packet.dropped replay_window"].IntValue())
 }
 
 // A tunnel that has lost its associations is reported with its sums, without what

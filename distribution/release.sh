@@ -20,7 +20,7 @@ for architecture in $architectures; do
 	staging=dist/$name
 	mkdir -p "$staging"
 	cp "$binary" LICENSE "$staging"
-	cp -r distribution/config distribution/systemd monitoring/alerts.yaml "$staging"
+	cp -r distribution/config distribution/systemd monitoring/{alerts.yaml,dashboard.json,tunnels.json} "$staging"
 	# File modes must not depend on the umask.
 	chmod -R u=rwX,go=rX "$staging"
 	tar --create --directory dist --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner \

@@ -4,12 +4,11 @@ package e2e
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,68 +17,9 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/internal/grafana"
 )
-
-type panel struct {
-	Title   string
-	Targets []struct {
-		Expr, LegendFormat string
-		Instant            bool
-	}
-	Transformations []struct {
-		Options struct{ IndexByName map[string]int }
-	}
-	Panels []panel
-}
-
-// claims are the labels that a panel shows: those of its legend, or the columns
-// that a table puts first.
-func (p panel) claims() (labels []string) {
-	for _, transformation := range p.Transformations {
-		for column := range transformation.Options.IndexByName {
-			if column != "Value" {
-				labels = append(labels, column)
-			}
-		}
-	}
-	for _, m := range regexp.MustCompile(`\{\{(\w+)\}\}`).FindAllStringSubmatch(p.Targets[0].LegendFormat, -1) {
-		labels = append(labels, m[1])
-	}
-	slices.Sort(labels)
-	return labels
-}
-
-type dashboard struct {
-	Panels     []panel
-	Templating struct {
-		List []struct{ Name, Type, Query, AllValue string }
-	}
-}
-
-func readDashboard(t *testing.T) (d dashboard) {
-	t.Helper()
-	content, err := os.ReadFile(filepath.Join("..", "monitoring", "dashboard.json"))
-	require.NoError(t, err)
-	require.NoError(t, json.Unmarshal(content, &d))
-	for _, p := range d.Panels {
-		d.Panels = append(d.Panels, p.Panels...)
-	}
-	d.Panels = slices.DeleteFunc(d.Panels, func(p panel) bool { return len(p.Targets) == 0 })
-	return d
-}
-
-// constant is the value of a variable that nobody chooses.
-func (d dashboard) constant(t *testing.T, name string) string {
-	t.Helper()
-	for _, variable := range d.Templating.List {
-		if variable.Name == name {
-			require.Equal(t, "constant", variable.Type)
-			return variable.Query
-		}
-	}
-	require.Fail(t, "no variable "+name)
-	return ""
-}
 
 const dashboardPrometheus = `
 global: { scrape_interval: 1s, evaluation_interval: 1s }
@@ -146,19 +86,21 @@ func TestDashboard(t *testing.T) {
 	}
 	end := seen.Truncate(time.Minute).Add(5*time.Minute + 30*time.Second)
 
-	board := readDashboard(t)
-	window := board.constant(t, "window")
-	ask := func(p panel, choice map[string]string) map[string]int64 {
-		require.Len(t, p.Targets, 1, p.Title)
-		expression := strings.NewReplacer("$__range", "1h", "$__rate_interval", "1m",
-			"$cluster", choice["cluster"], "$node", choice["node"], "$kind", choice["kind"], "$namespace", choice["namespace"], "$window", window).Replace(p.Targets[0].Expr)
-		require.NotContains(t, expression, "$", "a variable that there is none of")
+	board, err := grafana.Read(filepath.Join("..", "monitoring", "dashboard.json"))
+	require.NoError(t, err)
+	window, err := board.Constant("window")
+	require.NoError(t, err)
+	ask := func(q grafana.Query, choice map[string]string) map[string]int64 {
+		variables := map[string]string{"__range": "1h", "__rate_interval": "1m", "window": window}
+		maps.Copy(variables, choice)
+		expression, err := grafana.Expand(q.Expr, variables)
+		require.NoError(t, err)
 		at := end
-		if !p.Targets[0].Instant || !strings.Contains(expression, "[1h:1m]") {
+		if !q.Instant || !strings.Contains(expression, "[1h:1m]") {
 			at = time.Now()
 		}
 		var got model.Vector
-		if p.Targets[0].Instant {
+		if q.Instant {
 			result, _, err := prom.api.Query(context.Background(), expression, at)
 			require.NoError(t, err, expression)
 			got = result.(model.Vector)
@@ -172,14 +114,14 @@ func TestDashboard(t *testing.T) {
 		values := map[string]int64{}
 		for _, sample := range got {
 			var key []string
-			for _, label := range p.claims() {
+			for _, label := range q.Labels {
 				if value := string(sample.Metric[model.LabelName(label)]); value != "" {
 					key = append(key, label+"="+value)
 				}
 			}
 			values[strings.Join(key, " ")] = int64(sample.Value)
 		}
-		require.Len(t, values, len(got), "%s: two series look alike", p.Title)
+		require.Len(t, values, len(got), "%s: two series look alike", q.Name)
 		return values
 	}
 
@@ -208,8 +150,10 @@ func TestDashboard(t *testing.T) {
 		},
 	}
 	got := map[string]map[string]int64{}
-	for _, p := range board.Panels {
-		got[p.Title] = ask(p, all)
+	for _, q := range board.Queries {
+		if q.Language == "prometheus" {
+			got[q.Name] = ask(q, all)
+		}
 	}
 	assert.Equal(t, want, got)
 
@@ -221,20 +165,21 @@ func TestDashboard(t *testing.T) {
 	} {
 		choice := map[string]string{"cluster": ".*", "node": ".*", "kind": ".*", "namespace": ".*", test.variable: test.value}
 		sum := int64(0)
-		for _, value := range ask(board.Panels[0], choice) {
+		for _, value := range ask(board.Queries[0], choice) {
 			sum += value
 		}
 		assert.Equal(t, test.want, sum, "%s %s", test.variable, test.value)
 	}
 
 	offered := map[string][]string{}
-	for _, variable := range board.Templating.List {
+	for _, variable := range board.Variables {
 		if variable.Type != "query" {
 			assert.Contains(t, []string{"datasource", "constant"}, variable.Type)
 			continue
 		}
 		assert.Equal(t, ".*", variable.AllValue)
-		query := strings.NewReplacer("$cluster", ".*", "$node", ".*", "$kind", ".*").Replace(variable.Query)
+		query, err := grafana.Expand(variable.Query, all)
+		require.NoError(t, err)
 		m := regexp.MustCompile(`^label_values\((.+), (\w+)\)$`).FindStringSubmatch(query)
 		require.NotNil(t, m, query)
 		values, _, err := prom.api.LabelValues(context.Background(), m[2], []string{m[1]}, time.Now().Add(-time.Hour), time.Now())

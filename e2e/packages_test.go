@@ -41,6 +41,8 @@ var packaged = map[string]string{
 	"/usr/share/otelcol-xfrm/tunnels-processes.conf": "-rw-r--r--",
 	"/usr/share/otelcol-xfrm/config/tunnels.yaml":    "-rw-r--r--",
 	"/usr/share/otelcol-xfrm/alerts.yaml":            "-rw-r--r--",
+	"/usr/share/otelcol-xfrm/dashboard.json":         "-rw-r--r--",
+	"/usr/share/otelcol-xfrm/tunnels.json":           "-rw-r--r--",
 	"/usr/share/otelcol-xfrm/config/processes.yaml":  "-rw-r--r--",
 	"/usr/share/otelcol-xfrm/config/gateway.yaml":    "-rw-r--r--",
 	"/usr/share/otelcol-xfrm/config/kubernetes.yaml": "-rw-r--r--",

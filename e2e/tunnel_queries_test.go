@@ -24,6 +24,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"sigs.k8s.io/yaml"
+
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/internal/promtool"
 )
 
 // tunnelLabels tell the tunnels of the test of the queries apart. gw1 and gw2 are the
@@ -136,24 +138,11 @@ func TestTunnelQueries(t *testing.T) {
 	}
 	require.NotEmpty(t, rules)
 
-	type input struct {
-		Series string `json:"series"`
-		Values string `json:"values"`
-	}
-	type sample struct {
-		Labels string  `json:"labels"`
-		Value  float64 `json:"value"`
-	}
-	type query struct {
-		Expr     string   `json:"expr"`
-		EvalTime string   `json:"eval_time"`
-		Samples  []sample `json:"exp_samples"`
-	}
-	var inputs []input
+	var inputs []promtool.Series
 	for _, series := range slices.Sorted(maps.Keys(tunnelSeries)) {
-		inputs = append(inputs, input{series, tunnelSeries[series]})
+		inputs = append(inputs, promtool.Series{Series: series, Values: tunnelSeries[series]})
 	}
-	var queries []query
+	var queries []promtool.Query
 	seen := map[string]bool{}
 	for _, section := range strings.Split(string(content), "\n#")[1:] {
 		heading, text, _ := strings.Cut(strings.TrimLeft(section, "# "), "\n")
@@ -166,23 +155,17 @@ func TestTunnelQueries(t *testing.T) {
 			continue
 		}
 		for i, block := range blocks {
-			one := query{Expr: block[1], EvalTime: "30m"}
+			one := promtool.Query{Expr: block[1], EvalTime: "30m"}
 			for labels, value := range queryResults[heading][i] {
-				one.Samples = append(one.Samples, sample{labels, value})
+				one.Samples = append(one.Samples, promtool.Sample{Labels: labels, Value: value})
 			}
 			queries = append(queries, one)
 		}
 	}
 	assert.Len(t, seen, len(queryResults))
-	test, err := yaml.Marshal(map[string]any{
-		"rule_files":          []string{writeFile(t, "rules.yaml", rules)},
-		"evaluation_interval": "30s",
-		"fuzzy_compare":       true, // rate and increase extrapolate
-		"tests":               []any{map[string]any{"interval": "30s", "input_series": inputs, "promql_expr_test": queries}},
-	})
-	require.NoError(t, err)
-	out, err := exec.Command(program(t, "PROMTOOL"), "test", "rules", writeFile(t, "test.yaml", string(test))).CombinedOutput()
-	assert.NoError(t, err, "%s", out)
+	assert.NoError(t, promtool.Test{
+		RuleFiles: []string{writeFile(t, "rules.yaml", rules)}, Interval: "30s", Series: inputs, Queries: queries,
+	}.Run(program(t, "PROMTOOL"), t.TempDir()))
 }
 
 var promqlBlock = regexp.MustCompile("(?ms)^```promql\n(.*?)^```$")

@@ -7,7 +7,7 @@ local entries = [
     reasons: { inbound: 'state_proto_error', outbound: 'state_proto_error' },
     summary: 'IPsec packets fail decryption or integrity',
     cause: 'The two ends of an SA have different keys or algorithms, or something between them changes packets.',
-    command: 'ip -s xfrm state list nokeys   # the SA whose "failed ... integrity" grows',
+    command: 'ip -s xfrm state list nokeys   # the SA whose "failed" grows (the last number of its line "replay-window")',
   },
   {
     name: 'XfrmReplayOrReordering',
@@ -25,7 +25,7 @@ local entries = [
       outbound: 'state_dir_error|pol_error',
     },
     summary: 'Packets do not fit the IPsec policy or SA',
-    cause: 'Traffic selectors, mode or encapsulation differ between the ends, or traffic comes in clear where a policy wants IPsec.',
+    cause: 'Traffic selectors, mode or encapsulation differ between the ends, or traffic comes in clear where a policy requires IPsec.',
     command: 'ip -s xfrm policy; ip -s xfrm state list nokeys   # compare selectors and templates with the peer',
   },
   {
@@ -54,15 +54,15 @@ local entries = [
     reasons: { inbound: 'pol_block|fwd_hdr_error' },
     summary: 'Inbound or forwarded packets are refused',
     cause: 'A policy with action block, for what comes in or is forwarded, or forwarded packets that cannot be decoded.',
-    command: 'ip -s xfrm policy   # who installed the one with "action block"?',
+    command: 'ip -s xfrm policy   # what installed the policy with "action block"?',
   },
   {
     name: 'XfrmOutboundBlocked',
     reasons: { outbound: 'pol_block' },
     pages: false,
     summary: 'Outbound packets are refused by policy',
-    cause: 'A policy with action block. Often meant so: a trap that keeps traffic from leaving in clear.',
-    command: 'ip -s xfrm policy   # who installed the one with "action block"?',
+    cause: 'A policy with action block. Often intended, to keep traffic from leaving in clear.',
+    command: 'ip -s xfrm policy   # what installed the policy with "action block"?',
   },
   {
     name: 'XfrmPath',

@@ -38,7 +38,7 @@ function(config, host, tunnel)
     summary: 'The tunnel %s on %s was not rekeyed in time' % [path, config.hostText],
     description: description + details + '.',
     likely_cause: 'Rekeying fails: the ends disagree about it, or the IKE daemon does not run any more.',
-    first_command: 'swanctl --list-sas   # libreswan: ipsec status; does the time of the next rekeying lie in the past?',
+    first_command: 'swanctl --list-sas   # libreswan: ipsec status; is the next rekeying overdue?',
   });
 
   // A lifetime that is used up sooner than the sequence numbers ends the SA before them.

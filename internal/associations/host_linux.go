@@ -4,6 +4,7 @@ package associations
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 
 	"golang.org/x/sys/unix"
@@ -61,18 +62,19 @@ func (h *Host) InterfaceOf(key tunnel.Key) string {
 }
 
 // isOf reports whether a tunnel is that of an interface: of an xfrm interface by
-// its if_id, of a vti interface by its keys, which are the marks, and its remote
-// address where it has one.
+// its if_id, of a vti interface by its keys, which are the marks, and its addresses
+// where it has them.
 func isOf(i *rtnetlink.Interface, key tunnel.Key) bool {
 	if i.IfID != 0 {
 		return i.IfID == key.IfID
 	}
+	isAt := func(end, address netip.Addr) bool { return !end.IsValid() || end.IsUnspecified() || end == address }
 	return key.Mark != 0 && (i.InKey == key.Mark || i.OutKey == key.Mark) &&
-		(!i.Remote.IsValid() || i.Remote.IsUnspecified() || i.Remote == key.Peer)
+		isAt(i.Local, key.Local) && isAt(i.Remote, key.Peer)
 }
 
-// NewHost returns a Host that answers as long as sockets is valid, or, if it could
-// open its socket, until Close.
+// NewHost returns a Host. It opens its socket at the first question, unless Open
+// does before. From then on it no longer needs sockets.
 func NewHost(ctx context.Context, sockets netns.Sockets) *Host {
 	return &Host{ctx: ctx, sockets: sockets}
 }
@@ -99,8 +101,8 @@ func (h *Host) open() bool {
 }
 
 func (h *Host) note(err error) {
-	if h.err == nil {
-		h.err = err
+	if h.err == nil && err != nil {
+		h.err = fmt.Errorf("NETLINK_ROUTE: %w", err)
 	}
 }
 

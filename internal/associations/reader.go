@@ -4,6 +4,7 @@ package associations
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/xfrmreceiver/xfrmreceiver/internal/netns"
 	"github.com/xfrmreceiver/xfrmreceiver/internal/tunnel"
@@ -49,12 +50,17 @@ var (
 	ErrOverrun = errors.New("the kernel dropped events of security associations (ENOBUFS)")
 
 	// ErrTunnelLimit says that there are more tunnels than the limit.
-	ErrTunnelLimit = errors.New("more tunnels than tunnels::limit; the others are counted together, with otel.metric.overflow")
+	ErrTunnelLimit = fmt.Errorf("more tunnels than tunnels::limit, or than %d in a namespace that has no name but a process.pid; "+
+		"the others are counted together, with otel.metric.overflow", MaxTunnelsByPID)
 
 	// ErrAssociationLimit says that there are more associations than
 	// tunnel.MaxAssociations.
 	ErrAssociationLimit = errors.New("more than 50000 security associations; the others are counted in xfrm.sa.count alone")
 )
+
+// MaxTunnelsByPID bounds the tunnels of each namespace that only process.pid
+// identifies. Any local user can make such namespaces, and tunnels in them.
+const MaxTunnelsByPID = 20
 
 // namespaces are those that are known.
 type namespaces struct {
@@ -67,7 +73,11 @@ type namespaces struct {
 func (n *namespaces) of(ns *netns.Namespace) *Namespace {
 	one := n.known[ns]
 	if one == nil {
-		one = &Namespace{Tunnels: tunnel.New(n.limits)}
+		limits := n.limits
+		if ns.PID != 0 {
+			limits.Limit = min(limits.Limit, MaxTunnelsByPID)
+		}
+		one = &Namespace{Tunnels: tunnel.New(limits)}
 		n.known[ns] = one
 	}
 	one.scrape = n.scrape
@@ -81,10 +91,11 @@ func (n *namespaces) Keep(ns *netns.Namespace) {
 	}
 }
 
-// EndScrape forgets the namespaces that the scrape has not found.
+// EndScrape forgets the namespaces that two scrapes have not found. One alone may
+// have been unable to list them, and tunnels would lose their sums.
 func (n *namespaces) EndScrape() {
 	for ns, one := range n.known {
-		if one.scrape != n.scrape {
+		if one.scrape+1 < n.scrape {
 			delete(n.known, ns)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -63,7 +64,8 @@ func (r *Reader) Read(ctx context.Context, ns *netns.Namespace, sockets netns.So
 
 func (r *Reader) readTunnels(ctx context.Context, n *Namespace, isMain bool, conn *netlink.Conn, sockets netns.Sockets) (errs []error) {
 	note := func(err error) {
-		if err != nil {
+		// What forbids to listen forbids the dump too. It is one error.
+		if err != nil && !slices.Contains(errs, err) {
 			errs = append(errs, err)
 		}
 	}

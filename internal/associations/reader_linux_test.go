@@ -122,7 +122,7 @@ func TestWhyNothingIsRead(t *testing.T) {
 	assert.False(t, n.Counted || n.Dumped)
 	r.options.Counts = false
 	n, errs = r.Read(context.Background(), &netns.Namespace{}, s)
-	require.Equal(t, []error{ErrNotPermitted, ErrNotPermitted}, errs, "neither the events nor the dump")
+	require.Equal(t, []error{ErrNotPermitted}, errs, "neither the events nor the dump, said once")
 	assert.False(t, n.Dumped)
 	assert.Equal(t, before, descriptors(t))
 }
@@ -130,14 +130,20 @@ func TestWhyNothingIsRead(t *testing.T) {
 func TestANamespaceThatHasGoneIsForgotten(t *testing.T) {
 	r := NewReader(both)
 	gone, kept, read := &netns.Namespace{Name: "gone"}, &netns.Namespace{Name: "kept"}, &netns.Namespace{Name: "read"}
-	one, two := r.of(kept), r.of(read)
-	r.of(gone)
+	one, two, three := r.of(kept), r.of(read), r.of(gone)
 	r.EndScrape()
 	require.Len(t, r.known, 3)
-	r.Keep(kept)
-	r.Keep(&netns.Namespace{Name: "never read"})
+	r.EndScrape() // it found none: the processes could not be listed
 	assert.Same(t, two, r.of(read))
+	assert.Same(t, three, r.of(gone))
+	r.Keep(kept)
 	r.EndScrape()
+	for range 2 {
+		r.Keep(kept)
+		r.Keep(&netns.Namespace{Name: "never read"})
+		assert.Same(t, two, r.of(read))
+		r.EndScrape()
+	}
 	require.Len(t, r.known, 2)
 	assert.Same(t, one, r.of(kept))
 }
@@ -187,6 +193,7 @@ func TestTheErrorOfAHost(t *testing.T) {
 	host := NewHost(context.Background(), s)
 	defer host.Close()
 	require.ErrorIs(t, host.Open(), errBroken)
+	require.EqualError(t, host.Open(), "NETLINK_ROUTE: broken")
 	assert.False(t, host.IsLocal(netip.MustParseAddr("192.0.2.1")))
 	s.broken = nil
 	assert.Empty(t, host.InterfaceOf(tunnel.Key{IfID: 42}))
@@ -194,8 +201,8 @@ func TestTheErrorOfAHost(t *testing.T) {
 }
 
 func TestWhichInterfaceATunnelHas(t *testing.T) {
-	peer, other := netip.MustParseAddr("198.51.100.2"), netip.MustParseAddr("198.51.100.3")
-	key := tunnel.Key{Peer: peer, Mark: 5}
+	local, peer, other := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("198.51.100.2"), netip.MustParseAddr("198.51.100.3")
+	key := tunnel.Key{Local: local, Peer: peer, Mark: 5}
 	for name, test := range map[string]struct {
 		want bool
 		i    rtnetlink.Interface
@@ -210,6 +217,9 @@ func TestWhichInterfaceATunnelHas(t *testing.T) {
 		"any remote address":   {true, rtnetlink.Interface{InKey: 5, Remote: netip.IPv4Unspecified()}, key},
 		"remote address":       {true, rtnetlink.Interface{InKey: 5, Remote: peer}, key},
 		"another remote":       {false, rtnetlink.Interface{InKey: 5, Remote: other}, key},
+		"both addresses":       {true, rtnetlink.Interface{InKey: 5, Local: local, Remote: peer}, key},
+		"another local":        {false, rtnetlink.Interface{InKey: 5, Local: other, Remote: peer}, key},
+		"any local address":    {true, rtnetlink.Interface{InKey: 5, Local: netip.IPv6Unspecified()}, key},
 		"no mark, no key":      {false, rtnetlink.Interface{Remote: peer}, tunnel.Key{Peer: peer}},
 		"if_id before the key": {false, rtnetlink.Interface{IfID: 42, InKey: 5}, key},
 	} {

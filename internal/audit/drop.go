@@ -19,8 +19,6 @@ type Drop struct {
 	// Source and Destination are those of the packet, with IPsec's own header if
 	// it has one.
 	Source, Destination netip.Addr
-	// FlowLabel is that of an IPv6 packet.
-	FlowLabel uint32
 	// SPI is valid if HasSPI is set. IPv6 extension headers (Mobile IPv6) have
 	// none.
 	SPI    uint32

@@ -18,8 +18,9 @@ const recordTimeout = 500 * time.Millisecond
 //
 // While audit is on, the kernel records who starts to receive (AUDIT_EVENT_LISTENER,
 // audit_log_multicast in kernel/audit.c; Linux 5.8 and later). So IsOn starts to
-// receive, and notes whether that record arrives. It reads none. It leaves some
-// records of itself in the audit log: call it once, not in each scrape.
+// receive, and notes whether that record arrives. It reads none. While audit is on,
+// it leaves some records of itself in the audit log: once it has returned true, do
+// not call it again.
 func IsOn(ctx context.Context, sockets netns.Sockets) (bool, error) {
 	const typeEventListener = 1335
 	// The record of the first joining may be sent before the socket is a member;

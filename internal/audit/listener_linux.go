@@ -62,20 +62,11 @@ func listen(sockets netns.Sockets, messageType uint16, groups ...int) (*Listener
 // Wait waits until there is something to drain. It returns an error after Close.
 func (l *Listener) Wait() error { return l.conn.Wait() }
 
-// Drain passes some of the drops that have been recorded to f. overrun says that records
-// came faster than they were read, and that the kernel dropped some. A malformed
-// record costs itself alone; err is then the last such error.
+// Drain passes some of the drops that have been recorded to f. overrun says that
+// records came faster than they were read, and that the kernel dropped some. A
+// malformed record costs itself alone; err is then the last such error.
 func (l *Listener) Drain(f func(Drop)) (overrun bool, err error) {
-	var malformed error
-	overrun, err = l.conn.DrainSome(func(m netlink.Message) {
-		if err := handle(m, f); err != nil {
-			malformed = err
-		}
-	})
-	if err == nil {
-		err = malformed
-	}
-	return overrun, err
+	return l.conn.DrainSome(func(m netlink.Message) error { return handle(m, f) })
 }
 
 // handle passes what a message describes to f, if it is a drop. It does not look

@@ -218,5 +218,8 @@ func TestHasInitialNamespace(t *testing.T) {
 	if own == fmt.Sprintf("net:[%d]", number) {
 		assert.True(t, HasInitialNamespace("/proc"))
 	}
-	assert.False(t, HasInitialNamespace(t.TempDir()))
+	other := t.TempDir()
+	require.NoError(t, os.MkdirAll(other+"/sys/net/core", 0o700))
+	assert.False(t, HasInitialNamespace(other))
+	assert.True(t, HasInitialNamespace(t.TempDir()), "a proc mounted with subset=pid has no sys, and tells nothing")
 }

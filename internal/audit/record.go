@@ -82,12 +82,6 @@ func (d *Drop) parseField(field []byte) (err error) {
 		if d.Destination, err = parseAddress(value); err != nil {
 			return expected("an address in dst=")
 		}
-	case "flowlbl":
-		label, err := parseHex(value)
-		if err != nil {
-			return expected("flowlbl=0xHEXADECIMAL")
-		}
-		d.FlowLabel = label
 	case "spi":
 		decimal, hexadecimal, _ := bytes.Cut(value, []byte("("))
 		spi, decimalErr := parseUint(decimal)

@@ -31,9 +31,6 @@ type Status struct {
 	// Lost is how many records the kernel has lost, of all types. It wraps, and
 	// begins again at zero when somebody resets it.
 	Lost uint32
-	// BacklogLimit is how many records can wait until they are sent. The kernel
-	// loses what is more. 0 means no limit.
-	BacklogLimit uint32
 }
 
 // decodeStatus reads an answer to AUDIT_GET.
@@ -45,8 +42,7 @@ func decodeStatus(data []byte) (Status, error) {
 		return Status{}, fmt.Errorf("%w: %d bytes, expected at least %d", errStatus, len(data), size)
 	}
 	return Status{
-		Enabled:      binary.NativeEndian.Uint32(data[4:]) != 0,
-		BacklogLimit: binary.NativeEndian.Uint32(data[20:]),
-		Lost:         binary.NativeEndian.Uint32(data[24:]),
+		Enabled: binary.NativeEndian.Uint32(data[4:]) != 0,
+		Lost:    binary.NativeEndian.Uint32(data[24:]),
 	}, nil
 }

@@ -26,8 +26,8 @@ func TestDecodeStatus(t *testing.T) {
 		data []byte
 		want Status
 	}{
-		{"off", answer(0, 0, failure, pid, rateLimit, 64, 3, backlog, 0x7f, 15000, 0), Status{BacklogLimit: 64, Lost: 3}},
-		{"on", answer(0, 1, failure, pid, rateLimit, 8192, 0, backlog, 0x7f, 15000, 0), Status{Enabled: true, BacklogLimit: 8192}},
+		{"off", answer(0, 0, failure, pid, rateLimit, 64, 3, backlog, 0x7f, 15000, 0), Status{Lost: 3}},
+		{"on", answer(0, 1, failure, pid, rateLimit, 8192, 0, backlog, 0x7f, 15000, 0), Status{Enabled: true}},
 		{"locked", answer(0, 2, failure, pid, rateLimit, 0, 0xffffffff, backlog), Status{Enabled: true, Lost: 0xffffffff}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -21,6 +21,8 @@ type Listener struct {
 	wants Wants
 	// hasJoined says that the socket is in the group ACQUIRE.
 	hasJoined bool
+	// hasAcquired says that the last Drain had an acquire.
+	hasAcquired bool
 
 	acquires acquires
 	mappings mappings
@@ -73,6 +75,10 @@ func (l *Listener) JoinAcquires(table []byte) (joined bool, err error) {
 // WantsAcquires reports whether acquires are asked for.
 func (l *Listener) WantsAcquires() bool { return l.wants.Acquires }
 
+// HasAcquired reports whether the last Drain had an acquire. It must not be called
+// while Drain runs.
+func (l *Listener) HasAcquired() bool { return l.hasAcquired }
+
 // Wait waits until there is something to drain. It returns an error after Close.
 func (l *Listener) Wait() error { return l.conn.Wait() }
 
@@ -81,22 +87,15 @@ func (l *Listener) Wait() error { return l.conn.Wait() }
 // error.
 func (l *Listener) Drain(h Handler) (overrun bool, err error) {
 	l.host.Again()
-	var malformed error
-	overrun, err = l.conn.DrainSome(func(m netlink.Message) {
-		if err := l.handle(m, h); err != nil {
-			malformed = err
-		}
-	})
-	if err == nil {
-		err = malformed
-	}
-	return overrun, err
+	l.hasAcquired = false
+	return l.conn.DrainSome(func(m netlink.Message) error { return l.handle(m, h) })
 }
 
 func (l *Listener) handle(m netlink.Message, h Handler) error {
 	var acquire xfrmnl.Acquire
 	if ok, err := xfrmnl.DecodeAcquire(m, &acquire); ok || err != nil {
 		if ok {
+			l.hasAcquired = true
 			l.acquires.add(acquire)
 			h.Acquire(acquire, false)
 		}

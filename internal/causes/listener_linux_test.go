@@ -126,14 +126,6 @@ func TestTheSocketIsInTheGroupsThatTheEventsNeed(t *testing.T) {
 	}
 }
 
-// join makes a socket a member of the group ACQUIRE, as an IKE daemon's is.
-func join(t *testing.T) (leave func()) {
-	t.Helper()
-	fd := netlinktest.Socket(t, unix.NETLINK_XFRM)
-	require.NoError(t, unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: 1 << (xfrmnl.GroupAcquire - 1)}))
-	return func() { _ = unix.Close(fd) }
-}
-
 // Two receivers do not keep each other in the group when the daemon has gone.
 func TestAcquiresAreJoinedWhileADaemonListens(t *testing.T) {
 	one := listen(t, Wants{Acquires: true})
@@ -154,7 +146,7 @@ func TestAcquiresAreJoinedWhileADaemonListens(t *testing.T) {
 	both(false)
 	require.ElementsMatch(t, []string{"80000002", "8000008e"}, groups(t))
 	for range 2 {
-		leave := join(t)
+		leave := netlinktest.JoinAcquires(t)
 		both(true)
 		require.ElementsMatch(t, []string{"80000003", "8000008f", "00000001"}, groups(t))
 		leave()
@@ -163,33 +155,10 @@ func TestAcquiresAreJoinedWhileADaemonListens(t *testing.T) {
 	}
 }
 
-func sysctl(t *testing.T, name, value string) {
-	t.Helper()
-	require.NoError(t, os.WriteFile("/proc/sys/net/"+name, []byte(value), 0))
-}
-
-// requireAcquires makes a policy whose packets wait for an association.
-func requireAcquires(t *testing.T) (send func(host byte)) {
-	t.Helper()
-	sysctl(t, "core/xfrm_acq_expires", "1")
-	netlinktest.MustIP(t, "link set lo up")
-	netlinktest.MustIP(t, "address add 192.0.2.1/24 dev lo")
-	netlinktest.MustIP(t, "route add 198.51.100.0/24 dev lo")
-	sysctl(t, "ipv4/conf/lo/disable_xfrm", "0")
-	netlinktest.MustIP(t, "xfrm policy add dst 198.51.100.0/24 dir out tmpl src 192.0.2.1 dst 198.51.100.99 proto esp reqid 77 mode tunnel")
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = unix.Close(fd) })
-	require.NoError(t, unix.Bind(fd, &unix.SockaddrInet4{Port: 4444, Addr: [4]byte{192, 0, 2, 1}}))
-	return func(host byte) {
-		_ = unix.Sendto(fd, []byte("x"), 0, &unix.SockaddrInet4{Port: 5555, Addr: [4]byte{198, 51, 100, host}})
-	}
-}
-
 func TestAnAcquireAndThatItWasNotAnswered(t *testing.T) {
 	l := listen(t, Wants{Acquires: true})
-	send := requireAcquires(t)
-	defer join(t)()
+	send := netlinktest.RequireAssociations(t)
+	defer netlinktest.JoinAcquires(t)()
 	_, err := l.JoinAcquires(netlinkTable(t))
 	require.NoError(t, err)
 	send(7)
@@ -214,8 +183,8 @@ func TestAnAcquireAndThatItWasNotAnswered(t *testing.T) {
 // An unanswered acquire is no event of its association either.
 func TestTheLarvalAssociationOfAnAcquireIsNoEvent(t *testing.T) {
 	l := listen(t, Wants{Created: true, Deleted: true, Expired: true})
-	send := requireAcquires(t)
-	defer join(t)()
+	send := netlinktest.RequireAssociations(t)
+	defer netlinktest.JoinAcquires(t)()
 	send(7)
 	require.NoError(t, l.Wait())
 	assert.Empty(t, drain(t, l).told)
@@ -229,7 +198,7 @@ func TestTheLarvalAssociationOfAnAcquireIsNoEvent(t *testing.T) {
 // and a limit that a daemon could have set; the message does not tell.)
 func TestTheAddressesAreAskedForAgain(t *testing.T) {
 	l := listen(t, Wants{Expired: true})
-	sysctl(t, "core/xfrm_acq_expires", "1")
+	netlinktest.Sysctl(t, "core/xfrm_acq_expires", "1")
 	netlinktest.MustIP(t, "link set lo up")
 	for _, want := range []tunnel.Direction{tunnel.Unknown, tunnel.Outbound} {
 		netlinktest.AddLarval(t, 1)

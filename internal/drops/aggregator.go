@@ -82,15 +82,9 @@ func (a *Aggregator) addOverflow(kind Kind, d *audit.Drop) {
 		a.overflows[key] = o
 	}
 	o.add(d)
-	if _, known := o.peers[kind.Peer]; known {
-		return
+	if len(o.peers) < MaxPeers {
+		o.peers[kind.Peer] = struct{}{}
 	}
-	if len(o.peers) == MaxPeers {
-		o.MorePeers = true
-		return
-	}
-	o.peers[kind.Peer] = struct{}{}
-	o.Peers++
 }
 
 // EndInterval returns what has been counted and has not left, in no order.
@@ -107,6 +101,7 @@ func (a *Aggregator) EndInterval() []Record {
 		*p = pending{Record: Record{Kind: kind}}
 	}
 	for key, o := range a.overflows {
+		o.Peers = len(o.peers)
 		records = append(records, o.Record)
 		delete(a.overflows, key)
 	}

@@ -46,7 +46,7 @@ func TestFirstLeavesAtOnce(t *testing.T) {
 	first, isFirst := a.Add(inbound(peer, 1, 7))
 	require.True(t, isFirst)
 	assert.Equal(t, Record{
-		Kind: noSAOf, Count: 1, First: at(1), Last: at(1),
+		Kind: noSAOf, Count: 1, Last: at(1),
 		FirstSequence: 7, LastSequence: 7, HasSequence: true,
 	}, first)
 	// It does not leave again.
@@ -62,7 +62,7 @@ func TestFollowersLeaveTogether(t *testing.T) {
 		assert.Zero(t, r)
 	}
 	assert.Equal(t, []Record{{
-		Kind: noSAOf, Count: 3, First: at(2), Last: at(4),
+		Kind: noSAOf, Count: 3, Last: at(4),
 		FirstSequence: 8, LastSequence: 10, HasSequence: true,
 	}}, a.EndInterval())
 
@@ -70,7 +70,7 @@ func TestFollowersLeaveTogether(t *testing.T) {
 	_, isFirst := a.Add(inbound(peer, 11, 20))
 	assert.False(t, isFirst)
 	assert.Equal(t, []Record{{
-		Kind: noSAOf, Count: 1, First: at(11), Last: at(11),
+		Kind: noSAOf, Count: 1, Last: at(11),
 		FirstSequence: 20, LastSequence: 20, HasSequence: true,
 	}}, a.EndInterval())
 }
@@ -126,7 +126,7 @@ func TestSequence(t *testing.T) {
 	a.Add(inbound(peer, 3, 5))
 	a.Add(without)
 	assert.Equal(t, []Record{{
-		Kind: noSAOf, Count: 4, First: at(1), Last: at(1),
+		Kind: noSAOf, Count: 4, Last: at(1),
 		FirstSequence: 7, LastSequence: 5, HasSequence: true,
 	}}, a.EndInterval())
 }
@@ -153,14 +153,14 @@ func TestLimit(t *testing.T) {
 	known := noSAOf
 	known.Peer = forged(0)
 	want := []Record{
-		{Kind: known, Count: 1, First: at(6), Last: at(6), FirstSequence: 8, LastSequence: 8, HasSequence: true},
+		{Kind: known, Count: 1, Last: at(6), FirstSequence: 8, LastSequence: 8, HasSequence: true},
 		{
 			Kind:  Kind{Direction: xfrmstat.Inbound, Reason: "no_states"},
-			Count: 3, First: at(2), Last: at(4), Overflow: true, Peers: 2,
+			Count: 3, Last: at(4), Overflow: true, Peers: 2,
 		},
 		{
 			Kind:  Kind{Direction: xfrmstat.Inbound, Reason: "state_proto_error"},
-			Count: 1, First: at(5), Last: at(5), Overflow: true, Peers: 1,
+			Count: 1, Last: at(5), Overflow: true, Peers: 1,
 		},
 	}
 	assert.ElementsMatch(t, want, a.EndInterval())
@@ -175,28 +175,22 @@ func TestLimit(t *testing.T) {
 	assert.False(t, isFirst)
 	assert.Equal(t, []Record{{
 		Kind:  Kind{Direction: xfrmstat.Inbound, Reason: "no_states"},
-		Count: 1, First: at(12), Last: at(12), Overflow: true, Peers: 1,
+		Count: 1, Last: at(12), Overflow: true, Peers: 1,
 	}}, a.EndInterval())
 	assert.Len(t, a.kinds, limit)
 }
 
 func TestMaxPeers(t *testing.T) {
-	for _, more := range []bool{false, true} {
+	for _, peers := range []int{MaxPeers - 1, MaxPeers, MaxPeers + 1} {
 		a := New(0)
-		for i := range MaxPeers {
+		for i := range peers {
 			a.Add(inbound(forged(i), 1, 7))
 		}
 		a.Add(inbound(forged(0), 1, 7)) // it is known
-		want := uint64(MaxPeers) + 1
-		if more {
-			a.Add(inbound(forged(MaxPeers), 1, 7))
-			want++
-		}
 		records := a.EndInterval()
 		require.Len(t, records, 1)
-		assert.Equal(t, want, records[0].Count)
-		assert.Equal(t, MaxPeers, records[0].Peers)
-		assert.Equal(t, more, records[0].MorePeers)
+		assert.EqualValues(t, peers+1, records[0].Count)
+		assert.Equal(t, min(peers, MaxPeers), records[0].Peers)
 	}
 }
 
@@ -239,7 +233,7 @@ func TestFlood(t *testing.T) {
 			records++
 			leaves(&r)
 			if r.Overflow {
-				assert.True(t, r.MorePeers)
+				assert.Equal(t, MaxPeers, r.Peers)
 			}
 		}
 		assert.LessOrEqual(t, records, 2*limit+reasons)

@@ -40,8 +40,8 @@ type Record struct {
 	Kind
 	// Count is the number of packets, at least 1.
 	Count uint64
-	// First and Last are when the kernel recorded the first and the last packet.
-	First, Last time.Time
+	// Last is when the kernel recorded the last packet.
+	Last time.Time
 	// FirstSequence and LastSequence are the sequence numbers of the first and the
 	// last packet that had one. They are valid if HasSequence is set.
 	FirstSequence, LastSequence uint32
@@ -49,18 +49,13 @@ type Record struct {
 
 	// Overflow says that the record stands for all kinds beyond the limit.
 	Overflow bool
-	// Peers is how many peers sent or should have received these packets. If
-	// MorePeers is set, it is MaxPeers, and there were more. Both are valid if
-	// Overflow is set.
-	Peers     int
-	MorePeers bool
+	// Peers is how many peers sent or should have received these packets, at most
+	// MaxPeers. It is valid if Overflow is set.
+	Peers int
 }
 
 // add counts one packet.
 func (r *Record) add(d *audit.Drop) {
-	if r.Count == 0 {
-		r.First = d.Time
-	}
 	r.Count++
 	r.Last = d.Time
 	// The numbers of different associations say nothing together.

@@ -133,7 +133,7 @@ func TestLogsBuilder(t *testing.T) {
 			allEventsCount := 0
 			defaultEventsCount++
 			allEventsCount++
-			lb.RecordXfrmAcquireEvent(ctx, timestamp, AttributeAcquireStateWaiting, 17, AttributePolicyDirectionInbound, WithSourceAddressEventAttribute("source.address-val"), WithSourcePortEventAttribute(11), WithDestinationAddressEventAttribute("destination.address-val"), WithDestinationPortEventAttribute(16), WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkPeerAddressEventAttribute("network.peer.address-val"), WithXfrmReqidEventAttribute(10))
+			lb.RecordXfrmAcquireEvent(ctx, timestamp, AttributeAcquireStateWaiting, 17, AttributePolicyDirectionInbound, WithSourceAddressEventAttribute("source.address-val"), WithSourcePortEventAttribute(11), WithDestinationAddressEventAttribute("destination.address-val"), WithDestinationPortEventAttribute(16), WithNetworkTransportEventAttribute("network.transport-val"), WithXfrmIfIDEventAttribute(10), WithXfrmMarkEventAttribute("xfrm.mark-val"), WithNetworkPeerAddressEventAttribute("network.peer.address-val"), WithXfrmReqidEventAttribute(10))
 			defaultEventsCount++
 			allEventsCount++
 			lb.RecordXfrmEventsLostEvent(ctx, timestamp, AttributeEventSourceXfrm, WithLostCountEventAttribute(10))
@@ -145,7 +145,7 @@ func TestLogsBuilder(t *testing.T) {
 			lb.RecordXfrmPacketDroppedEvent(ctx, timestamp, AttributeDirectionInbound, "reason-val", 16, WithNetworkLocalAddressEventAttribute("network.local.address-val"), WithNetworkPeerAddressEventAttribute("network.peer.address-val"), WithSpiIfKnownEventAttribute(12), WithXfrmSequenceFirstEventAttribute(19), WithXfrmSequenceLastEventAttribute(18), WithXfrmEventPeersEventAttribute(16))
 
 			allEventsCount++
-			lb.RecordXfrmPolicyChangedEvent(ctx, timestamp, AttributeChangeCreated, WithPolicyDirectionIfKnownEventAttribute("policy_direction_if_known-val"), WithSourceAddressEventAttribute("source.address-val"), WithSourcePortEventAttribute(11), WithDestinationAddressEventAttribute("destination.address-val"), WithDestinationPortEventAttribute(16), WithNetworkTransportEventAttribute("network.transport-val"), WithXfrmPolicyActionEventAttribute("xfrm.policy.action-val"), WithXfrmPolicyTemplatesEventAttribute([]any{"xfrm.policy.templates-item1", "xfrm.policy.templates-item2"}))
+			lb.RecordXfrmPolicyChangedEvent(ctx, timestamp, AttributeChangeCreated, WithPolicyDirectionIfKnownEventAttribute("policy_direction_if_known-val"), WithSourceAddressEventAttribute("source.address-val"), WithSourcePortEventAttribute(11), WithDestinationAddressEventAttribute("destination.address-val"), WithDestinationPortEventAttribute(16), WithNetworkTransportEventAttribute("network.transport-val"), WithXfrmIfIDEventAttribute(10), WithXfrmMarkEventAttribute("xfrm.mark-val"), WithXfrmPolicyActionEventAttribute("xfrm.policy.action-val"), WithXfrmPolicyTemplatesEventAttribute([]any{"xfrm.policy.templates-item1", "xfrm.policy.templates-item2"}))
 
 			allEventsCount++
 			lb.RecordXfrmSaCreatedEvent(ctx, timestamp, AttributeTunnelDirectionInbound, 8, WithNetworkLocalAddressEventAttribute("network.local.address-val"), WithNetworkPeerAddressEventAttribute("network.peer.address-val"), WithXfrmProtocolEventAttribute("xfrm.protocol-val"), WithXfrmModeEventAttribute("xfrm.mode-val"), WithXfrmReqidEventAttribute(10), WithXfrmIfIDEventAttribute(10), WithXfrmMarkEventAttribute("xfrm.mark-val"), WithNetworkInterfaceNameEventAttribute("network.interface.name-val"))
@@ -216,6 +216,12 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("direction")
 					assert.True(t, ok)
 					assert.Equal(t, "inbound", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("xfrm.if_id")
+					assert.True(t, ok)
+					assert.EqualValues(t, 10, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("xfrm.mark")
+					assert.True(t, ok)
+					assert.Equal(t, "xfrm.mark-val", attrVal.Str())
 					attrVal, ok = lr.Attributes().Get("network.peer.address")
 					assert.True(t, ok)
 					assert.Equal(t, "network.peer.address-val", attrVal.Str())
@@ -328,6 +334,12 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("network.transport")
 					assert.True(t, ok)
 					assert.Equal(t, "network.transport-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("xfrm.if_id")
+					assert.True(t, ok)
+					assert.EqualValues(t, 10, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("xfrm.mark")
+					assert.True(t, ok)
+					assert.Equal(t, "xfrm.mark-val", attrVal.Str())
 					attrVal, ok = lr.Attributes().Get("xfrm.policy.action")
 					assert.True(t, ok)
 					assert.Equal(t, "xfrm.policy.action-val", attrVal.Str())

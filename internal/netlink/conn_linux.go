@@ -45,8 +45,9 @@ func NewListener(fd int, buffer *Buffer) (*Conn, error) {
 	return NewConn(fd, buffer)
 }
 
-// NewConn takes over a netlink socket for requests: Wait cannot be called. To be
-// polled would be most of what a short-lived socket costs. The Conn closes it.
+// NewConn takes over a netlink socket for requests: Wait cannot be called, because
+// the socket is not registered with the runtime's poller, which would be most of
+// what a short-lived socket costs. The Conn closes it.
 func NewConn(fd int, buffer *Buffer) (*Conn, error) {
 	file := os.NewFile(uintptr(fd), "netlink")
 	raw, err := file.SyscallConn()
@@ -191,24 +192,29 @@ func (c *Conn) Wait() error {
 // such error, and wraps ErrMalformed. After any other error nothing more arrives.
 func (c *Conn) Drain(f func(Message)) (overrun bool, err error) {
 	const enough = 100_000 // a flood must not keep the caller for ever
-	return c.drain(enough, f)
+	return c.drain(enough, func(m Message) error {
+		f(m)
+		return nil
+	})
 }
 
 // DrainSome is Drain for up to SomeEvents datagrams, after which the caller can do
-// something else.
-func (c *Conn) DrainSome(f func(Message)) (overrun bool, err error) {
+// something else. An error of f is that of a malformed event, and costs it alone.
+func (c *Conn) DrainSome(f func(Message) error) (overrun bool, err error) {
 	return c.drain(SomeEvents, f)
 }
 
 // SomeEvents are read in some milliseconds.
 const SomeEvents = 1000
 
-func (c *Conn) drain(limit int, f func(Message)) (overrun bool, err error) {
+func (c *Conn) drain(limit int, f func(Message) error) (overrun bool, err error) {
 	closed := c.control(func(fd int) error {
 		for range limit {
 			switch one := c.receive(fd, func(datagram []byte) error {
 				return eachMessage(datagram, func(m Message) error {
-					f(m)
+					if malformed := f(m); malformed != nil {
+						err = malformed
+					}
 					return nil
 				})
 			}); {

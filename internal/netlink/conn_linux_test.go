@@ -178,14 +178,34 @@ func TestDrainSomeLeavesTheRest(t *testing.T) {
 		netlinktest.MustIP(t, "xfrm state deleteall")
 	}
 	events := 0
-	count := func(Message) { events++ }
-	_, err := c.DrainSome(count)
+	_, err := c.DrainSome(func(Message) error {
+		events++
+		return nil
+	})
 	require.NoError(t, err)
 	require.Equal(t, SomeEvents, events)
 	require.NoError(t, c.Wait())
-	_, err = c.Drain(count)
+	_, err = c.Drain(func(Message) { events++ })
 	require.NoError(t, err)
 	require.Equal(t, rounds*atOnce, events)
+}
+
+func TestAnEventThatCannotBeDecodedCostsItselfAlone(t *testing.T) {
+	netlinktest.Enter(t)
+	netlinktest.AddLarval(t, 3)
+	c := newConn(t)
+	require.NoError(t, c.Join(groupSA))
+	netlinktest.MustIP(t, "xfrm state deleteall")
+	events, malformed := 0, errors.New("malformed")
+	overrun, err := c.DrainSome(func(Message) error {
+		if events++; events == 2 {
+			return malformed
+		}
+		return nil
+	})
+	require.Equal(t, malformed, err)
+	require.False(t, overrun)
+	require.Equal(t, 3, events)
 }
 
 func TestAGroupIsJoinedAndLeftLater(t *testing.T) {

@@ -32,10 +32,18 @@ func (s *Source) readMain(h *host) Reading {
 }
 
 func (s *Source) mainSockets(h *host) Sockets {
-	if h.root == "" {
+	if h.root == "" || s.isInMain(h) {
 		return ownSockets{}
 	}
 	return hostSockets{host: h, ownProc: s.ownProc()}
+}
+
+// isInMain reports whether this process is in the main namespace, as a container in
+// the host's network is. To enter it takes capabilities.
+func (s *Source) isInMain(h *host) bool {
+	inode, err := inodeOf(h.procFD, h.mainDirectory()+"/"+identityFile)
+	own, ownErr := inodeOf(unix.AT_FDCWD, s.ownProc()+"/self/"+identityFile)
+	return err == nil && ownErr == nil && inode == own
 }
 
 // Main is what can be done in the main namespace.

@@ -57,7 +57,7 @@ type groupSockets struct {
 }
 
 func (s *groupSockets) OpenSocket(protocol int) (int, error) {
-	err := error(nil)
+	var err error
 	for _, pid := range s.group.pids {
 		if s.inside {
 			break

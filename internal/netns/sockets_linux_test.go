@@ -88,6 +88,28 @@ func TestSocketsOfTheHost(t *testing.T) {
 	assert.Equal(t, namespaceOf(t, "/proc/self/ns/net"), namespaceOf(t, "/proc/thread-self/ns/net"))
 }
 
+// A collector in the host's network need not enter it, which takes capabilities.
+func TestSocketsOfTheHostThatThisProcessIsIn(t *testing.T) {
+	netlinkOf := func(root string) (sockets Sockets) {
+		s, err := NewSource(Options{Root: root})
+		require.NoError(t, err)
+		s.Visit(context.Background(), func(r Reading) { sockets = r.Sockets })
+		return sockets
+	}
+	root := t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(root, "proc"), 0o755))
+	pid := newLab(t).sleepInNew()
+	for target, want := range map[string]Sockets{
+		"/proc/self": ownSockets{},
+		filepath.Join("/proc", strconv.Itoa(pid)): hostSockets{},
+	} {
+		one := filepath.Join(root, "proc", "1")
+		require.NoError(t, os.Symlink(target, one))
+		assert.IsType(t, want, netlinkOf(root), target)
+		require.NoError(t, os.Remove(one))
+	}
+}
+
 // A process that leaves its namespace between the scan and the visit does not lend
 // its new one.
 func TestSocketOfAProcessThatMoved(t *testing.T) {

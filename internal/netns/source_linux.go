@@ -51,8 +51,8 @@ func (s *Source) Check() error {
 
 // Visit reads every namespace once and calls visit for each, the main one first.
 // Named namespaces are visited on a thread that is inside the namespace, so visit
-// must not block. When ctx ends, Visit stops between two
-// namespaces and reports those that it knows and did not read with ErrUnread.
+// must not block. When ctx ends, Visit stops between two namespaces and reports
+// those that it knows and did not read with ErrUnread.
 func (s *Source) Visit(ctx context.Context, visit func(Reading)) {
 	h, err := openHost(s.opts.Root, s.opts.Proc)
 	if err != nil {

@@ -62,9 +62,9 @@ type Accumulator struct {
 	dumps   uint64
 	dumping bool
 	// began is when the last dump began, since when the last one that was
-	// complete did.
-	began, since time.Time
-	host         Host
+	// complete did, reported when the tunnels were last reported.
+	began, since, reported time.Time
+	host                   Host
 	// shown is how many of the associations this dump has shown, or were added
 	// since it began.
 	shown int
@@ -163,12 +163,13 @@ func (a *Accumulator) place(sa *xfrmnl.SA, d Direction, host Host, start time.Ti
 	return t
 }
 
-// start returns the start of the sums of a tunnel that is new.
+// start returns the start of the sums of a tunnel that is new. Without its
+// monotonic clock reading it is compared with the wall clock, which can be set back.
 func (a *Accumulator) start() time.Time {
 	if a.since.IsZero() {
-		return a.began
+		return a.began.Round(0)
 	}
-	return a.since
+	return a.since.Round(0)
 }
 
 // remove forgets an association, whose figures the sums contain.
@@ -205,6 +206,8 @@ func (a *Accumulator) evict() bool {
 		return false
 	}
 	a.drop(oldest.Value.(*Tunnel))
+	// If it comes back, it must not start before its last point.
+	a.since = a.reported
 	return true
 }
 

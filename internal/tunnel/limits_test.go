@@ -132,6 +132,25 @@ func TestEvictTheOldest(t *testing.T) {
 	assert.Equal(t, map[uint32]bool{1: true, 3: true, 4: true}, reqids)
 }
 
+// One that made way and comes back in the same interval is a new series, which must
+// not begin before the last point of the old one.
+func TestEvictedTunnelComesBack(t *testing.T) {
+	k := newKernel(t, Options{Limit: 1})
+	k.events = true
+	k.dump()
+	first := k.add(withReqID(1))
+	k.dump()
+	k.delete(first)
+	k.now = k.now.Add(5 * time.Second) // other namespaces were read meanwhile
+	reported := k.now
+	k.tunnels()
+	k.delete(k.add(withReqID(2)))
+	k.add(withReqID(1))
+	k.dump()
+	assert.EqualValues(t, 1, k.tunnel().ReqID)
+	assert.Equal(t, reported, k.tunnel().Start)
+}
+
 // No flood fills the memory, and what was not remembered is not counted in full
 // when there is room for it.
 func TestAssociationLimit(t *testing.T) {

@@ -9,6 +9,7 @@ import "time"
 func (a *Accumulator) Each(now time.Time, f func(*Tunnel)) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.reported = now
 	for _, t := range a.tunnels {
 		t.clear(now)
 	}
@@ -43,7 +44,7 @@ func (t *Tunnel) clear(now time.Time) {
 		t.Traffic[Unknown] = nil // report makes it if it is still needed
 	}
 	if t.Start.After(now) {
-		t.Start = now // the clock was set back
+		t.Start = now.Round(0) // the clock was set back
 	}
 }
 

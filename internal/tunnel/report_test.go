@@ -31,6 +31,28 @@ func TestNewest(t *testing.T) {
 	assert.InDelta(t, 0, k.tunnel().Traffic[Inbound].Age, 0)
 }
 
+// A start is compared with the wall clock, which can be set back. Two times with a
+// monotonic clock reading are compared by that, which never goes back.
+func TestStartHasNoMonotonicClockReading(t *testing.T) {
+	k := newKernel(t, Options{})
+	k.now = time.Now()
+	k.add(in(1))
+	k.dump()
+	assert.Equal(t, k.now.Round(0), k.tunnel().Start)
+	k.now = k.now.Add(-time.Hour) // the clock was set back
+	assert.Equal(t, k.now.Round(0), k.tunnel().Start)
+	k.now = k.now.Add(2 * time.Hour)
+	k.dump()
+	k.add(withReqID(2))
+	began := k.now
+	k.dump()
+	for _, one := range k.tunnels() {
+		if one.ReqID == 2 {
+			assert.Equal(t, began.Round(0), one.Start)
+		}
+	}
+}
+
 // The highest share of the limits counts.
 func TestLifetime(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -42,7 +42,6 @@ type Policy struct {
 	// Index is unique in the network namespace. Its lowest three bits say
 	// the direction, with 3 to 5 for policies of sockets.
 	Index     uint32
-	Priority  uint32
 	Direction PolicyDirection
 	// Blocks says that packets are dropped (XFRM_POLICY_BLOCK).
 	Blocks bool
@@ -156,7 +155,6 @@ func decodePolicyInfo(p *Policy, info []byte) (err error) {
 		return tooShort("a policy", len(info), sizePolicyInfoUsed)
 	}
 	*p = Policy{
-		Priority:  binary.NativeEndian.Uint32(info[152:]),
 		Index:     binary.NativeEndian.Uint32(info[156:]),
 		Direction: PolicyDirection(info[160]),
 		Blocks:    info[161] != 0,

@@ -43,7 +43,7 @@ func TestThePolicyEventsOfARealKernel(t *testing.T) {
 			Source: netip.MustParsePrefix("10.2.0.0/24"), Destination: netip.MustParsePrefix("10.1.0.0/16"),
 			SourcePort: 4500, DestinationPort: 500, Protocol: unix.IPPROTO_UDP,
 		},
-		Index: policies[1].Index, Priority: 9, Direction: PolicyOut, Blocks: true,
+		Index: policies[1].Index, Direction: PolicyOut, Blocks: true,
 		IfID: 42, Mark: 1, MarkMask: 0xff,
 	}
 	require.Equal(t, blocks, policies[1])

@@ -38,7 +38,7 @@ func goldenPolicy() Policy {
 			Source: netip.MustParsePrefix("10.2.0.0/24"), Destination: netip.MustParsePrefix("10.1.0.0/16"),
 			SourcePort: 4500, DestinationPort: 500, Protocol: 17,
 		},
-		Priority: 9, Index: 81, Direction: PolicyOut, Blocks: true,
+		Index: 81, Direction: PolicyOut, Blocks: true,
 		IfID: 42, Mark: 1, MarkMask: 2,
 		Templates: []Template{{
 			Source: netip.MustParseAddr("192.0.2.1"), Destination: netip.MustParseAddr("198.51.100.2"),

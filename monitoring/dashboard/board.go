@@ -28,7 +28,9 @@ func build(meanings map[string]string) (dashboard.Dashboard, error) {
 		reasons(meanings).Span(24).Height(9),
 		bars("Network namespaces that dropped most", "In the time shown, the first ten of all nodes.",
 			"topk(10, "+inRange("node, network_namespace_kind, network_namespace")+")",
-			"{{node}}: {{network_namespace_kind}} {{network_namespace}}").Span(12).Height(9),
+			"{{node}}: {{network_namespace_kind}} {{network_namespace}}").
+			OverrideByFieldType("number", toTunnels("Tunnels of ${__field.labels.node}", "__field.labels", "")).
+			Span(12).Height(9),
 		bars("Nodes that dropped most", "In the time shown, the first ten.",
 			"topk(10, "+inRange("node")+")", "{{node}}").Span(12).Height(9),
 		graph("By node, in the $window minutes before", "As above.", overTime("node"), "{{node}}").Span(24).Height(8),
@@ -50,8 +52,11 @@ func build(meanings map[string]string) (dashboard.Dashboard, error) {
 	all := rows("All counters that are not zero", "As the kernel has them now, in the cluster chosen.", sinceBoot,
 		[]string{"host_name", "instance", "netns_name", "k8s_pod_uid", "container_id", "container_name", "systemd_unit_name", "process_pid", "direction", "reason", "Value"},
 		map[string]string{"Value": "packets since boot"}).Span(24).Height(12)
-	return board.WithRow(dashboard.NewRowBuilder("Since boot").Collapsed(true).
-		WithPanel(numbered{all, uint32(len(panels) + 1)})).Build()
+	return board.
+		WithRow(causes(uint32(len(panels)+1), "Who was dropped, and what happened before, on the nodes chosen.", records)).
+		WithRow(dashboard.NewRowBuilder("Since boot").Id(uint32(len(panels) + 3)).Collapsed(true).
+			WithPanel(numbered{all, uint32(len(panels) + 4)})).
+		Build()
 }
 
 // numbered gives a panel its number, which links to it contain.

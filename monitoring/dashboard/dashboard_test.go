@@ -6,8 +6,12 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
 func TestMeanings(t *testing.T) {
@@ -39,7 +43,7 @@ func TestLayout(t *testing.T) {
 	if err := write("../../docs/reasons.md", folder); err != nil {
 		t.Fatal(err)
 	}
-	for file, panels := range map[string]int{"dashboard.json": 8, "tunnels.json": 5} {
+	for file, panels := range map[string]int{"dashboard.json": 9, "tunnels.json": 6} {
 		t.Run(file, func(t *testing.T) {
 			content, err := os.ReadFile(filepath.Join(folder, file))
 			if err != nil {
@@ -50,15 +54,16 @@ func TestLayout(t *testing.T) {
 	}
 }
 
+type panel struct {
+	ID      int
+	Title   string
+	GridPos struct{ X, Y, W, H int }
+	// Panels are those of a row.
+	Panels []panel
+}
+
 func checkLayout(t *testing.T, content []byte, panels int) {
 	t.Helper()
-	type panel struct {
-		ID      int
-		Title   string
-		Type    string
-		GridPos struct{ X, Y, W, H int }
-		Panels  []json.RawMessage
-	}
 	var board struct{ Panels []panel }
 	if err := json.Unmarshal(content, &board); err != nil {
 		t.Fatal(err)
@@ -66,9 +71,13 @@ func checkLayout(t *testing.T, content []byte, panels int) {
 	if len(board.Panels) < panels {
 		t.Fatalf("%d panels", len(board.Panels))
 	}
+	all := board.Panels
+	for _, row := range board.Panels {
+		all = append(all, row.Panels...)
+	}
 	cells, ids := map[[2]int]string{}, map[int]string{}
-	for _, p := range board.Panels {
-		if other, ok := ids[p.ID]; ok && p.Type != "row" {
+	for _, p := range all {
+		if other, ok := ids[p.ID]; ok {
 			t.Errorf("%q and %q have the same number", p.Title, other)
 		}
 		ids[p.ID] = p.Title
@@ -87,40 +96,47 @@ func checkLayout(t *testing.T, content []byte, panels int) {
 	}
 }
 
-// promtool runs every query of the tunnels with these values of the variables.
-func TestQueriesOfTunnelsAreTested(t *testing.T) {
-	tests, err := os.ReadFile("../tests/dashboard.yaml")
-	if err != nil {
+// Grafana knows all that is in the dashboards, and nothing that it needs is missing:
+// the SDK is generated from its schema.
+func TestSchema(t *testing.T) {
+	plugins.RegisterDefaultPlugins()
+	folder := t.TempDir()
+	if err := write("../../docs/reasons.md", folder); err != nil {
 		t.Fatal(err)
 	}
-	board, err := buildTunnels()
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := json.Marshal(board)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var read struct {
-		Panels []struct {
-			Title   string
-			Targets []struct{ Expr string }
+	for _, file := range []string{"dashboard.json", "tunnels.json"} {
+		content, err := os.ReadFile(filepath.Join(folder, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var board dashboard.Dashboard
+		if err := board.UnmarshalJSONStrict(content); err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		if err := board.Validate(); err != nil {
+			t.Errorf("%s: %v", file, err)
 		}
 	}
-	if err := json.Unmarshal(content, &read); err != nil {
-		t.Fatal(err)
-	}
-	values := strings.NewReplacer("$__range", "1h", "$cluster", ".*", "$node", "gw1", "$kind", "named",
-		"$namespace", "vpn", "$peer", ".*", "$window", "5")
-	for _, panel := range read.Panels {
-		if len(panel.Targets) == 0 {
-			t.Errorf("%q has no query", panel.Title)
+}
+
+// The queries of Loki use what the collectors send.
+func TestRecords(t *testing.T) {
+	known := map[string]bool{}
+	for _, file := range []string{"../../metadata.yaml", "../../distribution/config/to-logs-otlp.yaml"} {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
-		for _, target := range panel.Targets {
-			query := values.Replace(target.Expr)
-			if strings.Contains(query, "$") || !strings.Contains(string(tests), "expr: '"+query+"'\n") {
-				t.Errorf("%q: not in tests/dashboard.yaml: %s", panel.Title, query)
-			}
+		for _, m := range regexp.MustCompile(`(?m)^ +(?:- \{ key: |name_override: )?([a-z_.]+)[:,]?`).FindAllStringSubmatch(string(content), -1) {
+			known[strings.ReplaceAll(m[1], ".", "_")] = true
+		}
+		if strings.Contains(file, "otlp") && !strings.Contains(string(content), "{ key: service.name, value: otelcol-xfrm,") {
+			t.Error("the records have another service.name")
+		}
+	}
+	for _, m := range regexp.MustCompile(`[{ ]([a-z_]+)=`).FindAllStringSubmatch(records+ofPeer, -1) {
+		if !known[m[1]] {
+			t.Errorf("no attribute gives %q", m[1])
 		}
 	}
 }

@@ -84,6 +84,7 @@ func rows(title, description, expression string, columns []string, names map[str
 		Datasource(source()).
 		NoValue(nothing).
 		CellHeight(common.TableCellHeightSm).
+		Footer(noFooter()).
 		SortBy([]cog.Builder[common.TableSortByFieldState]{
 			common.NewTableSortByFieldStateBuilder().DisplayName(names["Value"]).Desc(true),
 		}).
@@ -93,6 +94,11 @@ func rows(title, description, expression string, columns []string, names map[str
 			"indexByName":   order,
 			"renameByName":  names,
 		}})
+}
+
+// noFooter is none, with the list that Grafana's schema demands all the same.
+func noFooter() *common.TableFooterOptionsBuilder {
+	return common.NewTableFooterOptionsBuilder().Reducer([]string{})
 }
 
 func fixedColor(name string) *dashboard.FieldColorBuilder {

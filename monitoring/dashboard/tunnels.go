@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/cog"
+	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/prometheus"
 	"github.com/grafana/grafana-foundation-sdk/go/table"
@@ -42,6 +43,11 @@ func refused(reason string) string {
 		chosen(fmt.Sprintf(`sum_over_time(tunnel:xfrm_tunnel_packet_dropped:increase{network_peer_address!="", network_peer_address=~"$peer", reason="%s"}[$__range:1m])`, reason)))
 }
 
+// associations counts those of one direction: a tunnel can lose one alone.
+func associations(direction string) string {
+	return perTunnel("sum", "tunnel:xfrm_tunnel_sa_count:last", fmt.Sprintf(`, direction="%s"`, direction))
+}
+
 // column is one of the table of tunnels.
 type column struct{ title, unit, expression string }
 
@@ -54,7 +60,8 @@ var columns = []column{
 	{"age", "s", perTunnel("min", "tunnel:xfrm_tunnel_sa_age_seconds:last", "")},
 	{"lifetime used", "percentunit", perTunnel("max", "tunnel:xfrm_tunnel_sa_lifetime_utilization_ratio:last", "")},
 	{"sequence numbers used", "percentunit", perTunnel("max", "tunnel:xfrm_tunnel_sequence_utilization_ratio:last", "")},
-	{"SAs", "short", perTunnel("sum", "tunnel:xfrm_tunnel_sa_count:last", "")},
+	{"SAs in", "short", associations("inbound")},
+	{"SAs out", "short", associations("outbound")},
 }
 
 // buildTunnels makes the dashboard of tunnels.
@@ -83,14 +90,16 @@ func buildTunnels() (dashboard.Dashboard, error) {
 		Tooltip(dashboard.DashboardCursorSyncCrosshair).
 		Variables(append(scope(namespaces),
 			choice("network_peer_address", "Peer", "tunnel:xfrm_tunnel_sa_count:last").Name("peer"),
-			constant{"window", window})).
+			constant{"window", window}, lokiSource())).
 		Link(dashboard.NewDashboardLinkBuilder("Drops").Type(dashboard.DashboardLinkTypeLink).Url("/d/xfrm").IncludeVars(true).KeepTime(true)).
 		Link(dashboard.NewDashboardLinkBuilder("What the figures mean").Type(dashboard.DashboardLinkTypeLink).Url(pages + "tunnels.md").TargetBlank(true)).
 		Link(dashboard.NewDashboardLinkBuilder("Alerts").Type(dashboard.DashboardLinkTypeLink).Url(pages + "alerts.md#when-a-tunnel-fails").TargetBlank(true))
 	for i, panel := range panels {
 		board = board.WithPanel(numbered{panel, uint32(i + 1)})
 	}
-	return board.Build()
+	return board.
+		WithRow(causes(uint32(len(panels)+1), "What happened to the tunnels of the nodes and peers chosen, and who was dropped.", records+ofPeer)).
+		Build()
 }
 
 const (
@@ -106,10 +115,14 @@ func tunnels() *table.PanelBuilder {
 	}
 	panel := table.NewPanelBuilder().
 		Title("Tunnels").
-		Description("Refused packets are those of the time shown, the rest is now. A tunnel without SAs has 0.").
+		Description("Refused packets are those of the time shown, the rest is now. A tunnel that has lost its SAs of a direction has 0. Click a peer to see only its tunnels, and below their causes.").
 		Datasource(source()).
 		NoValue("").
-		Decimals(0)
+		Decimals(0).
+		CellHeight(common.TableCellHeightSm).
+		Footer(noFooter()).
+		OverrideByName("network_peer_address", toTunnels("Only those with ${__value.text}, and their causes",
+			"__data.fields", "&var-peer=${__data.fields.network_peer_address}"))
 	for i, c := range columns {
 		id := string(rune('A' + i))
 		names["Value #"+id] = c.title

@@ -18,7 +18,7 @@ func source() common.DataSourceRef {
 }
 
 func variables() []cog.Builder[dashboard.VariableModel] {
-	return append(scope(dropped), constant{"window", window})
+	return append(scope(dropped), constant{"window", window}, lokiSource())
 }
 
 // scope lets choose the data source, and the node and namespace of a series.

@@ -65,6 +65,7 @@ func boot() error {
 		"tunnels":            func() error { return runTunnels(traffic.Steps()) },
 		"events":             func() error { return runEvents(events.Steps()) },
 		"strongswan-events":  func() error { return runEvents(events.StrongSwan()) },
+		"stages":             func() error { return runStages(traffic.Stages()) },
 		"many":               func() error { return runTunnels(traffic.Many()) },
 		"lockdown":           func() error { return runTunnels(traffic.Lockdown()) },
 		"strongswan-tunnels": func() error { return runTunnels(tunnel.StrongSwan()) },

@@ -77,6 +77,34 @@ type EventStep struct {
 	Error string `json:"error,omitempty"`
 }
 
+// Stage is what there was to see after something was done to tunnels.
+type Stage struct {
+	Name string `json:"name"`
+	// Served is what the collector of each side serves to Prometheus: the text format,
+	// without comments, in gzip.
+	Served map[string][]byte `json:"served"`
+	// Kernel are the associations of all namespaces.
+	Kernel []Association `json:"kernel"`
+}
+
+// Association is what the kernel says of one.
+type Association struct {
+	Side     string `json:"side"`
+	Outbound bool   `json:"outbound,omitempty"`
+	Reqid    int    `json:"reqid"`
+	SPI      int    `json:"spi"`
+	// Established is false for a larval one.
+	Established bool `json:"established,omitempty"`
+	// Created is a Unix time.
+	Created      uint64 `json:"created"`
+	Bytes        uint64 `json:"bytes,omitempty"`
+	Packets      uint64 `json:"packets,omitempty"`
+	Sequence     uint32 `json:"sequence,omitempty"`
+	Replay       uint32 `json:"replay,omitempty"`
+	ReplayWindow uint32 `json:"replay_window,omitempty"`
+	Failed       uint32 `json:"failed,omitempty"`
+}
+
 // Line is one line of the report; exactly one field is set.
 type Line struct {
 	// Release is the kernel's release, the first line.
@@ -86,6 +114,7 @@ type Line struct {
 	Step   *Step       `json:"step,omitempty"`
 	Tunnel *TunnelStep `json:"tunnel,omitempty"`
 	Event  *EventStep  `json:"event,omitempty"`
+	Stage  *Stage      `json:"stage,omitempty"`
 	// Error ended the guest.
 	Error string `json:"error,omitempty"`
 	// Done is the last line of a guest that did all.
