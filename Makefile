@@ -68,7 +68,7 @@ test-386: ## Pass the tests as a 32-bit program (needs an amd64 or 386 kernel).
 
 .PHONY: cross
 cross: ## Compile everything, tests included, for the other systems and architectures.
-	@for target in darwin/arm64 windows/amd64 freebsd/amd64 linux/386 linux/arm linux/arm64; do \
+	@for target in darwin/arm64 windows/amd64 freebsd/amd64 linux/arm linux/arm64; do \
 		echo "go vet $$target"; \
 		CGO_ENABLED=0 GOOS=$${target%/*} GOARCH=$${target#*/} go vet ./... || exit 1; \
 	done

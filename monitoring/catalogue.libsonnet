@@ -33,7 +33,7 @@ local entries = [
     reasons: { inbound: 'no_states|acquire_error', outbound: 'no_states' },
     summary: 'Packets find no IPsec SA',
     cause: 'IKE failed or has not begun, or only one end has deleted the SA.',
-    command: 'swanctl --list-sas   # libreswan: ipsec trafficstatus; is there an SA, on both ends, with the same SPIs?',
+    command: 'swanctl --list-sas   # libreswan: ipsec showstates; is there an SA, on both ends, with the same SPIs?',
   },
   {
     name: 'XfrmExpiryOrRekey',

@@ -80,7 +80,7 @@ func buildInit(t *testing.T) string {
 // 6.18 SHA-256 is, since 7.3 AES.
 var modules = []string{
 	"xfrm_user", "esp4", "ah4", "veth", "tun",
-	"sha256_generic", "hmac", "aes_generic", "aesni_intel", "cbc", "authenc", "echainiv",
+	"sha256_generic", "hmac", "aes_generic", "aesni_intel", "cbc", "authenc", "authencesn", "echainiv",
 	// echainiv draws random numbers.
 	"sha512_generic", "sha3_generic", "drbg", "jitterentropy_rng",
 }

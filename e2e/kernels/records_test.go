@@ -35,7 +35,7 @@ func TestStrongSwanEvents(t *testing.T) {
 		title: "Events with strongSwan",
 		text:  "Two charons, and mistakes that operators make. The number is how many packets and other records were as expected.",
 		arg:   "strongswan-events", steps: events.StrongSwan(),
-		packages: []string{"strongswan-charon", "strongswan-swanctl"}, add: (*guest).strongSwan,
+		packages: strongSwanPackages, add: (*guest).strongSwan,
 	}.run(t)
 }
 

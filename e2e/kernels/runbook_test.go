@@ -5,7 +5,6 @@ package kernels
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -31,10 +30,8 @@ var address = regexp.MustCompile(`\d+\.\d+\.\d+\.\d+`)
 // openRunbook reads the page. Addresses in it become one word: they are examples.
 func openRunbook(t *testing.T, names map[string]string) *runbook {
 	t.Helper()
-	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "reasons.md"))
-	require.NoError(t, err)
 	r := &runbook{names: names, sections: map[string]string{}}
-	for _, section := range strings.Split(string(page), "\n### ")[1:] {
+	for _, section := range strings.Split(readPages(t, "reasons.md"), "\n### ")[1:] {
 		heading, text, _ := strings.Cut(section, "\n")
 		r.sections[strings.Replace(heading, " ", "/", 1)] = address.ReplaceAllString(text, "ADDRESS")
 	}
@@ -46,24 +43,32 @@ func openRunbook(t *testing.T, names map[string]string) *runbook {
 func (r *runbook) confirmed(t *testing.T, scenario provoke.Scenario, step *report.Step) {
 	t.Helper()
 	for _, confirm := range provoke.Confirmations[scenario.Name] {
-		printed, ran := step.Confirmed[confirm.Command]
-		require.True(t, ran, confirm.Command)
+		printed, ran := step.Confirmed[confirm.Key()]
+		require.True(t, ran, confirm.Key())
 		if confirm.Shows != "" {
-			assert.Regexp(t, confirm.Shows, printed, confirm.Command)
+			assert.Regexp(t, confirm.Shows, printed, confirm.Key())
 		}
 		if confirm.Lacks != "" {
-			assert.NotRegexp(t, confirm.Lacks, printed, confirm.Command)
+			assert.NotRegexp(t, confirm.Lacks, printed, confirm.Key())
 		}
 		for name := range scenario.Expect {
 			reason := r.names[name]
 			assert.Contains(t, r.sections[reason], "\n# "+address.ReplaceAllString(confirm.Command, "ADDRESS"),
 				"the section of %s has no such command", reason)
-			row := fmt.Sprintf("| %s | %s | `%s` | %s |\n", reason, scenario.Name, confirm.Command, confirm.Means)
+			row := fmt.Sprintf("| %s | %s | `%s`%s | %s |\n", reason, scenario.Name, confirm.Command, newer(confirm), confirm.Means)
 			if !slices.Contains(r.rows, row) {
 				r.rows = append(r.rows, row)
 			}
 		}
 	}
+}
+
+// newer marks what a newer iproute2 prints.
+func newer(confirm provoke.Confirm) string {
+	if confirm.Newer {
+		return " of a newer iproute2"
+	}
+	return ""
 }
 
 // write leaves the fragment of docs/verification.md.

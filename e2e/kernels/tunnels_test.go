@@ -47,7 +47,7 @@ func TestStrongSwanTunnels(t *testing.T) {
 		text: "Two charons in two network namespaces, IKEv2 and a shared secret, datagrams in both directions meanwhile. Inbound\n" +
 			"values are compared with what arrived, outbound ones with what was sent.",
 		arg: "strongswan-tunnels", steps: tunnel.StrongSwan(), modules: daemonModules,
-		packages: []string{"strongswan-charon", "strongswan-swanctl"}, add: (*guest).strongSwan,
+		packages: strongSwanPackages, add: (*guest).strongSwan,
 	}.run(t)
 }
 
@@ -59,7 +59,7 @@ func TestLibreswanTunnels(t *testing.T) {
 		text: "The same with two plutos. libreswan loses a few packets at a rekey: the side that answers sends with the new\n" +
 			"association before the other side has it.",
 		arg: "libreswan-tunnels", steps: tunnel.Libreswan(), modules: daemonModules,
-		packages: []string{"libreswan", "libnss3-tools"}, add: (*guest).libreswan,
+		packages: libreswanPackages, add: (*guest).libreswan,
 	}.run(t)
 }
 

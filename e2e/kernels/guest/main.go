@@ -9,6 +9,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -44,7 +45,7 @@ func main() {
 }
 
 func boot() error {
-	if err := mount(); err != nil {
+	if err := errors.Join(mount(), os.Setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")); err != nil {
 		return err
 	}
 	if err := openReport(); err != nil {
@@ -59,17 +60,18 @@ func boot() error {
 		return err
 	}
 	run, ok := map[string]func() error{
-		"counters":           runScenarios,
-		"benchmarks":         runBenchmarks,
-		"mistakes":           runMistakes,
-		"tunnels":            func() error { return runTunnels(traffic.Steps()) },
-		"events":             func() error { return runEvents(events.Steps()) },
-		"strongswan-events":  func() error { return runEvents(events.StrongSwan()) },
-		"stages":             func() error { return runStages(traffic.Stages()) },
-		"many":               func() error { return runTunnels(traffic.Many()) },
-		"lockdown":           func() error { return runTunnels(traffic.Lockdown()) },
-		"strongswan-tunnels": func() error { return runTunnels(tunnel.StrongSwan()) },
-		"libreswan-tunnels":  func() error { return runTunnels(tunnel.Libreswan()) },
+		"counters":            runScenarios,
+		"benchmarks":          runBenchmarks,
+		"strongswan-mistakes": func() error { return runMistakes(tunnel.StrongSwanMistakes()) },
+		"libreswan-mistakes":  func() error { return runMistakes(tunnel.LibreswanMistakes()) },
+		"tunnels":             func() error { return runTunnels(traffic.Steps()) },
+		"events":              func() error { return runEvents(events.Steps()) },
+		"strongswan-events":   func() error { return runEvents(events.StrongSwan()) },
+		"stages":              func() error { return runStages(traffic.Stages()) },
+		"many":                func() error { return runTunnels(traffic.Many()) },
+		"lockdown":            func() error { return runTunnels(traffic.Lockdown()) },
+		"strongswan-tunnels":  func() error { return runTunnels(tunnel.StrongSwan()) },
+		"libreswan-tunnels":   func() error { return runTunnels(tunnel.Libreswan()) },
 	}[os.Args[len(os.Args)-1]]
 	if !ok {
 		return fmt.Errorf("there is nothing to do called %q", os.Args)

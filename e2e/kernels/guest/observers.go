@@ -129,10 +129,10 @@ func (o *observers) observe() (got report.Snapshot, err error) {
 	return got, err
 }
 
-// step does something and reports what that did to the counters, and what
-// commands print then. expect is only how long to wait: until the kernel has
-// counted that much, or for 5 s.
-func (o *observers) step(name string, expect report.Counters, do func() error, commands ...string) error {
+// step does something and reports what that did to the counters, and what confirm
+// returns then, if it is not nil. expect is only how long to wait: until the kernel
+// has counted that much, or for 5 s.
+func (o *observers) step(name string, expect report.Counters, do func() error, confirm func() map[string]string) error {
 	step := &report.Step{Name: name, Before: o.last}
 	switch err := do(); {
 	case errors.Is(err, lab.ErrRefused):
@@ -149,9 +149,8 @@ func (o *observers) step(name string, expect report.Counters, do func() error, c
 			break
 		}
 	}
-	step.Confirmed = map[string]string{}
-	for _, command := range commands {
-		step.Confirmed[command] = output(command)
+	if confirm != nil {
+		step.Confirmed = confirm()
 	}
 	after, err := o.observe()
 	if err != nil {

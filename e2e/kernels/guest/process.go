@@ -34,7 +34,7 @@ func logFile(name string) string { return filepath.Join(workDir, name+".log") }
 // output is what a command prints, and how it ended if that was no success.
 func output(command string) string {
 	args := strings.Fields(command)
-	out, err := exec.Command("/bin/"+args[0], args[1:]...).CombinedOutput() //nolint:gosec // The runbook's commands.
+	out, err := exec.Command(args[0], args[1:]...).CombinedOutput() //nolint:gosec // The runbook's commands.
 	if err != nil {
 		out = fmt.Appendf(out, "%v\n", err)
 	}

@@ -13,29 +13,14 @@ import (
 	"net/url"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/lab"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/report"
 )
 
-// readKernel reads /proc/net/xfrm_stat of the main thread's namespace.
-func readKernel() (report.Counters, error) {
-	content, err := os.ReadFile("/proc/net/xfrm_stat")
-	if err != nil {
-		return nil, err
-	}
-	got := report.Counters{}
-	for line := range strings.Lines(string(content)) {
-		fields := strings.Fields(line)
-		value, err := strconv.ParseInt(fields[1], 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("/proc/net/xfrm_stat: %w", err)
-		}
-		got[fields[0]] = value
-	}
-	return got, nil
-}
+// readKernel reads the counters of the main thread's namespace.
+func readKernel() (report.Counters, error) { return lab.ReadCounters("/proc/net/xfrm_stat") }
 
 const sinkFile = workDir + "/otlp.json"
 

@@ -24,11 +24,13 @@ func runScenarios() error {
 		if !scenario.Runs(o.last.Kernel) {
 			continue
 		}
-		var commands []string
-		for _, confirm := range provoke.Confirmations[scenario.Name] {
-			commands = append(commands, confirm.Command)
-		}
-		err := o.step(scenario.Name, scenario.Expect, func() error { return scenario.Run(l) }, commands...)
+		err := o.step(scenario.Name, scenario.Expect, func() error { return scenario.Run(l) }, func() map[string]string {
+			printed := map[string]string{}
+			for _, confirm := range provoke.Confirmations[scenario.Name] {
+				printed[confirm.Key()] = output(confirm.Key())
+			}
+			return printed
+		})
 		if err := errors.Join(err, l.Flush()); err != nil {
 			return err
 		}

@@ -9,10 +9,23 @@ import (
 	"strings"
 )
 
+// Newer is a Tree of a package of this machine's backports, or of its release if
+// they do not have it.
+func (c *Cache) Newer(name string) (string, error) {
+	codename, err := codename()
+	if err != nil {
+		return "", err
+	}
+	if tree, err := c.Tree(name + "/" + codename + "-backports"); err == nil {
+		return tree, nil
+	}
+	return c.Tree(name)
+}
+
 // Tree downloads packages of this machine's release with all that they depend
 // on, down to the C library, and returns a directory in which they are unpacked.
 func (c *Cache) Tree(packages ...string) (string, error) {
-	dir := filepath.Join(c.dir, "trees", strings.Join(packages, "+"))
+	dir := filepath.Join(c.dir, "trees", strings.ReplaceAll(strings.Join(packages, "+"), "/", "_"))
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
 	}

@@ -33,7 +33,7 @@ var mistakes = map[string][]Expected{
 			"xfrm.acquire.state": "waiting", "network.peer.address": "10.0.0.2", "destination.address": "10.2.0.1", "destination.port": "7000",
 		}},
 	},
-	"the associations replaced": {
+	"the associations replaced by hand": {
 		{Event: "xfrm.sa.created", Severity: "Info", Count: 2, Attributes: peer(map[string]string{"direction": "inbound"})},
 		{Event: "xfrm.sa.created", Severity: "Info", Count: 2, Attributes: peer(map[string]string{"direction": "outbound"})},
 		{Event: "xfrm.sa.deleted", Severity: "Info", Count: 1, Attributes: peer(map[string]string{"direction": "inbound"})},
@@ -53,7 +53,7 @@ var mistakes = map[string][]Expected{
 // StrongSwan are those mistakes.
 func StrongSwan() []Step {
 	var steps []Step
-	for _, mistake := range append(tunnel.Mistakes(), tunnel.Changes()...) {
+	for _, mistake := range append(tunnel.StrongSwanMistakes(), tunnel.Changes()...) {
 		expected, ok := mistakes[mistake.Name]
 		if !ok {
 			continue
@@ -61,7 +61,7 @@ func StrongSwan() []Step {
 		steps = append(steps, Step{
 			Name: mistake.Name, Expect: expected,
 			Run: func(w *World) error {
-				return mistake.Run(w.Lab, func(do func() error) error {
+				return mistake.Run(w.Lab, func(_ *tunnel.Tunnel, do func() error) error {
 					w.Settle() // the collector sees that charon listens to acquires
 					return do()
 				})

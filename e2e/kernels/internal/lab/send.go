@@ -30,14 +30,26 @@ func (s *Side) open(domain, kind, protocol int) (*Socket, error) {
 // Close closes the socket.
 func (s *Socket) Close() { _ = unix.Close(s.fd) }
 
-// UDP opens a datagram socket; port 0 leaves it unbound.
+// UDP opens a datagram socket of IPv4; port 0 leaves it unbound.
 func (s *Side) UDP(port int) (*Socket, error) {
-	socket, err := s.open(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	return s.udp(unix.AF_INET, &unix.SockaddrInet4{Port: port}, port)
+}
+
+// udpFor opens a datagram socket of the address' family.
+func (s *Side) udpFor(address net.IP, port int) (*Socket, error) {
+	if address.To4() != nil {
+		return s.UDP(port)
+	}
+	return s.udp(unix.AF_INET6, &unix.SockaddrInet6{Port: port}, port)
+}
+
+func (s *Side) udp(family int, any unix.Sockaddr, port int) (*Socket, error) {
+	socket, err := s.open(family, unix.SOCK_DGRAM, 0)
 	if err != nil {
 		return nil, err
 	}
 	if port != 0 {
-		if err := unix.Bind(socket.fd, &unix.SockaddrInet4{Port: port}); err != nil {
+		if err := unix.Bind(socket.fd, any); err != nil {
 			return nil, fmt.Errorf("binding to port %d: %w", port, err)
 		}
 	}
@@ -68,7 +80,11 @@ func (s *Socket) Send(to net.IP, port int, content []byte, count int) {
 
 // SendFlags sends content once.
 func (s *Socket) SendFlags(to net.IP, port int, content []byte, flags int) {
-	_ = unix.Sendto(s.fd, content, flags, &unix.SockaddrInet4{Port: port, Addr: [4]byte(to.To4())})
+	var address unix.Sockaddr = &unix.SockaddrInet6{Port: port, Addr: [16]byte(to.To16())}
+	if ip := to.To4(); ip != nil {
+		address = &unix.SockaddrInet4{Port: port, Addr: [4]byte(ip)}
+	}
+	_ = unix.Sendto(s.fd, content, flags, address)
 }
 
 // Received counts the datagrams that wait in the socket, and takes them out.
@@ -83,7 +99,7 @@ func (s *Socket) Received() int {
 
 // Datagrams sends count datagrams to a port of the other side.
 func (s *Side) Datagrams(to net.IP, port, count int) error {
-	socket, err := s.UDP(0)
+	socket, err := s.udpFor(to, 0)
 	if err != nil {
 		return err
 	}
@@ -116,7 +132,7 @@ func Deliver(from, to *Side, address net.IP, port, count int) error {
 // Attempt sends datagrams, waits until all have arrived or none does for some
 // seconds, and returns how many have.
 func Attempt(from, to *Side, address net.IP, port, count int) (got int, err error) {
-	sink, err := to.UDP(port)
+	sink, err := to.udpFor(address, port)
 	if err != nil {
 		return 0, err
 	}

@@ -18,8 +18,8 @@ type Wire struct {
 	index  int
 }
 
-// Wire opens the device.
-func (s *Side) Wire() (*Wire, error) {
+// wire opens the device.
+func (s *Side) wire() (*Wire, error) {
 	link, err := s.Netlink.LinkByName(s.Device)
 	if err != nil {
 		return nil, fmt.Errorf("finding %s: %w", s.Device, err)
@@ -45,8 +45,8 @@ const (
 	ipProtocolAt   = ethernetHeader + 9
 )
 
-// Sent returns the next frame with this IP protocol that the side sent.
-func (w *Wire) Sent(ipProtocol byte) ([]byte, error) {
+// sent returns the next frame with this IP protocol that the side sent.
+func (w *Wire) sent(ipProtocol byte) ([]byte, error) {
 	buffer := make([]byte, 65536)
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
 		n, from, err := unix.Recvfrom(w.socket.fd, buffer, unix.MSG_DONTWAIT)
@@ -63,6 +63,25 @@ func (w *Wire) Sent(ipProtocol byte) ([]byte, error) {
 		}
 	}
 	return nil, errors.New("no such frame was sent")
+}
+
+// Catch opens the wire, calls what sends, and returns the first frame with this IP
+// protocol. The caller closes the wire.
+func (s *Side) Catch(ipProtocol byte, send func() error) (*Wire, []byte, error) {
+	w, err := s.wire()
+	if err != nil {
+		return nil, nil, err
+	}
+	err = send()
+	var frame []byte
+	if err == nil {
+		frame, err = w.sent(ipProtocol)
+	}
+	if err != nil {
+		w.Close()
+		return nil, nil, err
+	}
+	return w, frame, nil
 }
 
 // Inject puts a frame on the wire, count times.

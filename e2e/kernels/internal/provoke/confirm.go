@@ -2,6 +2,8 @@
 
 package provoke
 
+import "strings"
+
 // Confirm is a command that docs/reasons.md tells operators to run, and what they
 // see right after the scenario. Addresses in it are the lab's; the page has others.
 type Confirm struct {
@@ -10,7 +12,26 @@ type Confirm struct {
 	Shows, Lacks string
 	// Means is the same in words.
 	Means string
+	// Newer is for what iproute2 6.1 does not print: it runs a newer ip.
+	Newer bool
 }
+
+// Key tells the command and the program.
+func (c Confirm) Key() string { return c.Program() + strings.TrimPrefix(c.Command, "ip") }
+
+// Program is where the guest has ip. It looks at its own name.
+func (c Confirm) Program() string {
+	if c.Newer {
+		return NewerIP
+	}
+	return IP
+}
+
+// IP is the program of iproute2 in the guest, NewerIP a newer one.
+const (
+	IP      = "/bin/ip"
+	NewerIP = "/newer/ip"
+)
 
 const (
 	states  = "ip -s xfrm state list nokeys"
@@ -47,6 +68,8 @@ var Confirmations = map[string][]Confirm{
 	"outbound block":                        {{Command: polsOut, Shows: `dir out action block`, Means: "`dir out action block`"}},
 	"no association":                        {{Command: polsOut, Shows: `tmpl src 10.0.0.1 dst 10.0.0.2`, Means: "the policy with its `tmpl` line"}, {Command: states, Lacks: `proto`, Means: "no SA"}},
 	"too many transformations to do":        {{Command: polsOut, Shows: `(?s)(tmpl src .*){6}`, Means: "6 `tmpl` lines"}},
+	"outbound association used to receive":  {{Command: states, Lacks: `dir `, Means: "no direction"}, {Command: states, Newer: true, Shows: `dir out`, Means: "`dir out`"}},
+	"inbound association used to send":      {{Command: states, Lacks: `dir `, Means: "no direction"}, {Command: states, Newer: true, Shows: `dir in`, Means: "`dir in`"}},
 	"tunnel to nowhere": {
 		{Command: states, Shows: `src 10.0.0.1 dst 203.0.113.1`, Means: "the outer addresses"},
 		{Command: "ip route get 203.0.113.1 from 10.0.0.1", Shows: `Network is unreachable`, Means: "`Network is unreachable`"},

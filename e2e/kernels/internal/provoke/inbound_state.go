@@ -102,20 +102,13 @@ func throughPort(l *lab.Lab, here, there *netlink.XfrmState, port, count int) er
 
 // replay sends a packet again that has been received.
 func replay(l *lab.Lab, proto netlink.Proto) error {
-	wire, err := l.There.Wire()
+	sa := inbound(l, proto, 0x3000)
+	sa.ReplayWindow = 32
+	wire, frame, err := l.There.Catch(byte(proto), func() error { return through(l, sa, inbound(l, proto, 0x3000), 1) })
 	if err != nil {
 		return err
 	}
 	defer wire.Close()
-	sa := inbound(l, proto, 0x3000)
-	sa.ReplayWindow = 32
-	if err := through(l, sa, inbound(l, proto, 0x3000), 1); err != nil {
-		return err
-	}
-	frame, err := wire.Sent(byte(proto))
-	if err != nil {
-		return err
-	}
 	return wire.Inject(frame, 8)
 }
 
@@ -131,20 +124,15 @@ func burst(l *lab.Lab) error {
 	if err := encap.Option(unix.IPPROTO_UDP, unix.UDP_ENCAP, unix.UDP_ENCAP_ESPINUDP); err != nil {
 		return err
 	}
-	wire, err := l.There.Wire()
-	if err != nil {
-		return err
-	}
-	defer wire.Close()
 	sa := encapsulated(inbound(l, lab.ESP, 0x3000))
 	sa.Limits.PacketHard = 1
-	if err := through(l, sa, encapsulated(inbound(l, lab.ESP, 0x3000)), 1); err != nil {
-		return err
-	}
-	frame, err := wire.Sent(unix.IPPROTO_UDP)
+	wire, frame, err := l.There.Catch(unix.IPPROTO_UDP, func() error {
+		return through(l, sa, encapsulated(inbound(l, lab.ESP, 0x3000)), 1)
+	})
 	if err != nil {
 		return err
 	}
+	wire.Close()
 	const headers = 14 + 20 + 8
 	packet := frame[headers:]
 	var segments []byte

@@ -47,18 +47,11 @@ func namespaces() []Step {
 				if err != nil {
 					return nil, err
 				}
-				wire, err := green.Wire()
+				wire, frame, err := green.Catch(unix.IPPROTO_ESP, func() error { return lab.Deliver(green, blue, blue.Addr, port, 7) })
 				if err != nil {
 					return nil, err
 				}
 				defer wire.Close()
-				if err := lab.Deliver(green, blue, blue.Addr, port, 7); err != nil {
-					return nil, err
-				}
-				frame, err := wire.Sent(unix.IPPROTO_ESP)
-				if err != nil {
-					return nil, err
-				}
 				return nil, errors.Join(wire.Inject(frame, 3), lab.Deliver(blue, green, green.Addr, port, 12), w.both(6, 5))
 			},
 			Keep: true,

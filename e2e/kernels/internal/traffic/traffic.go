@@ -219,18 +219,5 @@ func counting() []Step {
 
 // caught sends one datagram to Here and returns its frame.
 func (w *World) caught() (*lab.Wire, []byte, error) {
-	wire, err := w.There.Wire()
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := lab.Deliver(w.There, w.Here, w.Here.Addr, port, 1); err != nil {
-		wire.Close()
-		return nil, nil, err
-	}
-	frame, err := wire.Sent(unix.IPPROTO_ESP)
-	if err != nil {
-		wire.Close()
-		return nil, nil, err
-	}
-	return wire, frame, nil
+	return w.There.Catch(unix.IPPROTO_ESP, func() error { return lab.Deliver(w.There, w.Here, w.Here.Addr, port, 1) })
 }

@@ -8,18 +8,13 @@ import (
 	"syscall"
 )
 
-// Changes are what becomes of the associations of a tunnel, without a mistake in
-// its configuration. What they raise is not said.
+// Changes are what becomes of the associations of a tunnel of strongSwan, without a
+// mistake in its configuration. What they raise is not said.
 func Changes() []Mistake {
 	return []Mistake{
 		{
-			Name: "the associations replaced",
-			make: func(t *Tunnel) error {
-				return t.replaced(func() error { return t.there.swanctl("--rekey", "--child", "net") })
-			},
-		},
-		{
-			Name: "the receiver's daemon killed, its associations flushed: the other side sends on",
+			daemon: strongSwan{},
+			Name:   "the receiver's daemon killed, its associations flushed: the other side sends on",
 			make: func(t *Tunnel) error {
 				return errors.Join(t.here.end(syscall.SIGKILL), t.lab.Here.Netlink.XfrmStateFlush(0),
 					t.lab.There.Datagrams(net.ParseIP(hereNetwork.address), port, packets))

@@ -61,6 +61,39 @@ func (e *ends) useIPv6() error {
 	return nil
 }
 
+// useIPv6Inside gives both sides networks of IPv6 too.
+func (e *ends) useIPv6Inside() error {
+	if err := e.useIPv6(); err != nil {
+		return err
+	}
+	for _, end := range []struct {
+		side         *lab.Side
+		own, foreign network
+		gateway      net.IP
+	}{
+		{e.lab.Here, hereIPv6, thereIPv6, e.there},
+		{e.lab.There, thereIPv6, hereIPv6, e.here},
+	} {
+		link, err := end.side.Netlink.LinkByName(end.side.Device)
+		if err != nil {
+			return fmt.Errorf("finding %s: %w", end.side.Device, err)
+		}
+		_, foreign, err := net.ParseCIDR(end.foreign.net)
+		if err != nil {
+			return err
+		}
+		own := net.ParseIP(end.own.address)
+		// They go with the others.
+		err = errors.Join(end.side.Netlink.AddrAdd(link, &netlink.Addr{
+			IPNet: &net.IPNet{IP: own, Mask: net.CIDRMask(64, 128)}, Flags: unix.IFA_F_NODAD,
+		}), end.side.Netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: foreign, Gw: end.gateway, Src: own}))
+		if err != nil {
+			return fmt.Errorf("setting networks of IPv6 up: %w", err)
+		}
+	}
+	return nil
+}
+
 // addXfrmInterface routes the private networks through an interface with an if_id.
 func (e *ends) addXfrmInterface() error {
 	return e.through(func(_, _ *lab.Side) netlink.Link {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"sync"
+	"time"
 
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/lab"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/report"
@@ -21,17 +23,22 @@ type flow struct {
 	size  int
 	reqid int
 	and   string
-	// sent and arrived are datagrams in each direction.
-	toHere, toThere struct{ sent, arrived int }
+	// sent and arrived are datagrams in each direction. dropped are those that the
+	// sender's kernel did not send.
+	toHere, toThere struct{ sent, dropped, arrived int }
 	// inbound are the SPIs of Here that were seen. An outbound association can
 	// come and go between two looks, an inbound one stays for seconds.
 	inbound map[int]bool
+	mutex   sync.Mutex
 }
 
 func newFlow(e *ends, s situation, own, foreign network, reqid int) *flow {
 	f := &flow{
 		lab: e.lab, address: e.here, hereIP: net.ParseIP(own.address), thereIP: net.ParseIP(foreign.address),
 		size: 20 + 8 + 5, reqid: reqid, and: s.and, inbound: map[int]bool{}, // IP, UDP, "hello".
+	}
+	if f.hereIP.To4() == nil {
+		f.size += 20 // IPv6
 	}
 	if s.transport {
 		f.hereIP, f.thereIP, f.size = e.here, e.there, 8+5
@@ -68,12 +75,41 @@ func (f *flow) attempt(toHere, toThere int) error {
 // look notes the associations of Here.
 func (f *flow) look() error {
 	sas, err := associations(f.lab.Here)
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
 	for _, sa := range sas {
 		if sa.Dst.Equal(f.address) && sa.Reqid == f.reqid {
 			f.inbound[sa.Spi] = true
 		}
 	}
 	return err
+}
+
+// associations is how many of Here it has seen in each direction.
+func (f *flow) associations() int {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return len(f.inbound)
+}
+
+// lookAlways looks again and again, until it is told to look for the last time.
+func lookAlways(flows []*flow) (last func() error) {
+	stop, done := make(chan struct{}), make(chan error)
+	go func() {
+		for {
+			select {
+			case <-stop:
+				done <- look(flows)
+				return
+			case <-time.After(50 * time.Millisecond):
+				_ = look(flows) // The last look tells whether it fails.
+			}
+		}
+	}()
+	return func() error {
+		close(stop)
+		return <-done
+	}
 }
 
 func look(flows []*flow) error {
@@ -91,12 +127,12 @@ func counted(flows []*flow) report.Series {
 		set := func(side, metric, direction string, value int) {
 			series[fmt.Sprintf("%s tunnel.%s %s %d%s", side, metric, direction, f.reqid, f.and)] = float64(value)
 		}
-		for direction, n := range map[string]int{"inbound": f.toHere.arrived, "outbound": f.toThere.sent} {
+		for direction, n := range map[string]int{"inbound": f.toHere.arrived, "outbound": f.toThere.sent - f.toThere.dropped} {
 			set("here", "packet.count", direction, n)
 			set("here", "io", direction, n*f.size)
-			set("here", "sa.created", direction, len(f.inbound))
+			set("here", "sa.created", direction, f.associations())
 		}
-		for direction, n := range map[string]int{"inbound": f.toThere.arrived, "outbound": f.toHere.sent} {
+		for direction, n := range map[string]int{"inbound": f.toThere.arrived, "outbound": f.toHere.sent - f.toHere.dropped} {
 			set("there", "packet.count", direction, n)
 			set("there", "io", direction, n*f.size)
 		}

@@ -3,10 +3,12 @@
 package tunnel
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -19,8 +21,14 @@ type daemon interface {
 	// start starts it in the side's namespace and loads its configuration. A
 	// daemon that runs is returned with an error too.
 	start(side *lab.Side, dir string, s settings) (*peer, error)
-	// initiate builds a pair of associations.
-	initiate(p *peer, child string) error
+	// load makes a daemon that runs read another configuration.
+	load(p *peer, s settings) error
+	// up is the command that builds a pair of associations.
+	up(child string) string
+	// rekey is the one that replaces it.
+	rekey(child string) string
+	// again takes all down and builds it anew.
+	again(p *peer, children []child) error
 	// terminate takes all down, and tells the other side.
 	terminate(p *peer, children []child) error
 }
@@ -64,13 +72,28 @@ func startPeer(side *lab.Side, dir string, env []string, program ...string) (*pe
 	return p, nil
 }
 
-// command runs a program that tells the daemon what to do.
-func command(cmd *exec.Cmd) error {
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%q: %w: %s", cmd.Args, err, out)
+// run runs a command in the side's namespace, and returns what it prints.
+func (p *peer) run(line string) (string, error) {
+	args := strings.Fields(line)
+	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec // The commands are ours.
+	cmd.Env = append(os.Environ(), p.cmd.Env...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	// The child is forked from the calling thread, and so in its namespace.
+	err := p.side.Do(cmd.Start)
+	if err == nil {
+		err = cmd.Wait()
 	}
-	return nil
+	if err != nil {
+		err = fmt.Errorf("%q: %w: %s", line, err, out.String())
+	}
+	return out.String(), err
+}
+
+// do runs a command that tells the daemon what to do.
+func (p *peer) do(line string) error {
+	_, err := p.run(line)
+	return err
 }
 
 // log is the end of what the daemon wrote.

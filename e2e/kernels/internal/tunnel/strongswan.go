@@ -3,10 +3,10 @@
 package tunnel
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"text/template"
 
@@ -47,6 +47,7 @@ charon {
 }
 swanctl {
   load = random
+  socket = unix://%[1]s/vici
 }
 `
 
@@ -70,7 +71,7 @@ connections {
       {{- range .Children}}
       {{.Name}} {
         mode = {{if $.Transport}}transport{{else}}tunnel{{end}}
-        rekey_time = {{or $.Rekey 3600}}s
+        rekey_time = {{$.Rekey}}s
         rand_time = 0s
         life_time = 2h
         reqid = {{.Reqid}}
@@ -87,7 +88,7 @@ connections {
         mark_out = {{.}}
         mark_in_sa = yes
         {{- end}}
-        esp_proposals = aes128-sha256
+        esp_proposals = {{or $.Cipher "aes128"}}-sha256
         replay_window = 32
         start_action = {{if $.Trap}}trap{{else}}none{{end}}
       }
@@ -106,35 +107,15 @@ secrets {
 
 // configure writes a side's configuration into its directory.
 func (strongSwan) configure(dir string, s settings) error {
-	type namedChild struct {
-		Name, LocalNet, RemoteNet string
-		Reqid                     int
-	}
-	var children []namedChild
-	for _, c := range s.children {
-		children = append(children, namedChild{c.name, c.localNet, c.remoteNet, c.reqid})
-	}
 	err := os.WriteFile(filepath.Join(dir, "strongswan.conf"), fmt.Appendf(nil, daemonConfig, dir), 0o600)
 	if err != nil {
 		return fmt.Errorf("configuring strongSwan: %w", err)
 	}
-	file, err := os.Create(filepath.Join(dir, "swanctl.conf"))
-	if err != nil {
-		return fmt.Errorf("configuring strongSwan: %w", err)
-	}
-	defer file.Close()
-	err = connectionConfig.Execute(file, map[string]any{
-		"Local": s.local, "Remote": s.remote, "Encap": s.encap, "Transport": s.transport, "Rekey": s.rekey,
-		"IfID": s.ifID, "Mark": s.mark, "Trap": s.trap, "Secret": shared, "Children": children,
-	})
-	if err != nil {
-		return fmt.Errorf("configuring strongSwan: %w", err)
-	}
-	return nil
+	return s.write(connectionConfig, filepath.Join(dir, "swanctl.conf"))
 }
 
 func (d strongSwan) start(side *lab.Side, dir string, s settings) (*peer, error) {
-	if err := d.configure(dir, s); err != nil {
+	if err := errors.Join(empty(dir), d.configure(dir, s)); err != nil {
 		return nil, err
 	}
 	p, err := startPeer(side, dir, []string{"STRONGSWAN_CONF=" + filepath.Join(dir, "strongswan.conf")}, Charon)
@@ -151,20 +132,21 @@ func (d strongSwan) start(side *lab.Side, dir string, s settings) (*peer, error)
 	if err != nil {
 		return p, err
 	}
-	return p, p.swanctl("--load-all", "--noprompt", "--file", filepath.Join(dir, "swanctl.conf"))
+	return p, d.load(p, s)
 }
 
-func (strongSwan) initiate(p *peer, child string) error {
-	return p.swanctl("--initiate", "--child", child, "--timeout", "60")
+func (d strongSwan) load(p *peer, s settings) error {
+	return errors.Join(d.configure(p.dir, s), p.do("swanctl --load-all --noprompt --file "+p.dir+"/swanctl.conf"))
+}
+
+func (strongSwan) up(child string) string { return "swanctl --initiate --child " + child }
+
+func (strongSwan) rekey(child string) string { return "swanctl --rekey --child " + child }
+
+func (d strongSwan) again(p *peer, children []child) error {
+	return errors.Join(d.terminate(p, children), p.do(d.up(children[0].name)))
 }
 
 func (strongSwan) terminate(p *peer, _ []child) error {
-	return p.swanctl("--terminate", "--ike", "tunnel")
-}
-
-// swanctl gives the daemon a command.
-func (p *peer) swanctl(args ...string) error {
-	cmd := exec.Command(Swanctl, append(args, "--uri", "unix://"+filepath.Join(p.dir, "vici"))...) //nolint:gosec // The arguments are ours.
-	cmd.Env = p.cmd.Env
-	return command(cmd)
+	return p.do("swanctl --terminate --ike tunnel")
 }

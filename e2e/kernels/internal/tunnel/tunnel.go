@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"syscall"
 
 	"github.com/vishvananda/netlink"
@@ -58,11 +57,6 @@ func Prepare(l *lab.Lab) error {
 // start starts both daemons.
 func start(l *lab.Lab, d daemon, here, there settings) (*Tunnel, error) {
 	const hereDir, thereDir = "/tmp/ike-here", "/tmp/ike-there"
-	for _, dir := range []string{hereDir, thereDir} {
-		if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o750)); err != nil {
-			return nil, err
-		}
-	}
 	t := &Tunnel{lab: l, daemon: d, children: there.children}
 	var err error
 	if t.here, err = d.start(l.Here, hereDir, here); err != nil {
@@ -72,12 +66,16 @@ func start(l *lab.Lab, d daemon, here, there settings) (*Tunnel, error) {
 	return t, t.failed(err)
 }
 
-// establish starts both of strongSwan's daemons as they should be, and has There
-// build the tunnel.
-func establish(l *lab.Lab) (*Tunnel, error) {
-	t, err := start(l, strongSwan{},
-		settings{local: l.Here.Addr, remote: l.There.Addr, children: one(hereNetwork.net, thereNetwork.net)},
-		settings{local: l.There.Addr, remote: l.Here.Addr, children: one(thereNetwork.net, hereNetwork.net)})
+// usual are the settings of a tunnel without mistakes.
+func usual(l *lab.Lab) (here, there settings) {
+	return settings{local: l.Here.Addr, remote: l.There.Addr, children: one(hereNetwork.net, thereNetwork.net)},
+		settings{local: l.There.Addr, remote: l.Here.Addr, children: one(thereNetwork.net, hereNetwork.net)}
+}
+
+// establish starts both daemons as they should be, and has There build the tunnel.
+func establish(l *lab.Lab, d daemon) (*Tunnel, error) {
+	here, there := usual(l)
+	t, err := start(l, d, here, there)
 	if err == nil {
 		err = t.open()
 	}
@@ -87,23 +85,47 @@ func establish(l *lab.Lab) (*Tunnel, error) {
 // open has There build all children, and waits until both sides have them.
 func (t *Tunnel) open() error {
 	for _, c := range t.children {
-		if err := t.daemon.initiate(t.there, c.name); err != nil {
+		if err := t.there.do(t.daemon.up(c.name)); err != nil {
 			return t.failed(err)
 		}
 	}
 	return t.failed(t.isOpen())
 }
 
-func (t *Tunnel) isOpen() error {
+func (t *Tunnel) isOpen() error { return t.has(2*len(t.children), 2*len(t.children)) }
+
+// has waits until both sides have associations, and their policies: a daemon
+// installs these last.
+func (t *Tunnel) has(least, most int) error {
 	return wait("both sides have the tunnel", func() (bool, error) {
 		for _, side := range []*lab.Side{t.lab.Here, t.lab.There} {
 			sas, err := associations(side)
-			if err != nil || len(sas) != 2*len(t.children) {
+			if err != nil || len(sas) < least || len(sas) > most {
 				return false, err
+			}
+			for _, dir := range []netlink.Dir{netlink.XFRM_DIR_IN, netlink.XFRM_DIR_OUT} {
+				n, err := policiesOf(side, dir)
+				if err != nil || n < len(t.children) {
+					return false, err
+				}
 			}
 		}
 		return true, nil
 	})
+}
+
+// policiesOf counts the policies of a side that demand associations.
+func policiesOf(side *lab.Side, dir netlink.Dir) (count int, err error) {
+	all, err := side.Netlink.XfrmPolicyList(netlink.FAMILY_ALL)
+	if err != nil {
+		return 0, fmt.Errorf("listing policies: %w", err)
+	}
+	for _, policy := range all {
+		if policy.Dir == dir && len(policy.Tmpls) > 0 {
+			count++
+		}
+	}
+	return count, nil
 }
 
 // associations are those of a side. Larval ones have no algorithm.

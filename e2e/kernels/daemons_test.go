@@ -5,49 +5,22 @@ package kernels
 import (
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/provoke"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/report"
 	"github.com/xfrmreceiver/xfrmreceiver/e2e/kernels/internal/tunnel"
 )
 
-// A tunnel that strongSwan built with IKEv2 counts nothing; the mistakes that
-// operators make show under the reasons that the documentation names, packet by
-// packet.
-func TestStrongSwan(t *testing.T) {
-	requireTools(t)
-	cache := openCache(t)
-	releases, err := cache.Releases("6.12")
-	require.NoError(t, err)
-	tree, err := cache.Tree("strongswan-charon", "strongswan-swanctl")
-	require.NoError(t, err)
-	names := documentedNames(t)
-	guest := newGuest(t, cache, releases[0])
-	guest.modules()
-	guest.strongSwan(tree)
-	steps := guest.boot("mistakes", 5*time.Minute)
-
-	var rows strings.Builder
-	for i, mistake := range tunnel.Mistakes() {
-		t.Run(mistake.Name, func(t *testing.T) {
-			require.Greater(t, len(steps), i, "the guest did not come to it")
-			require.Equal(t, mistake.Name, steps[i].Name)
-			requireStep(t, names, steps[i], mistake.Expect)
-			fmt.Fprintf(&rows, "| %s | %s |\n", mistake.Name, counted(names, mistake.Expect))
-		})
-	}
-	verification(t, os.O_APPEND, "\n### strongSwan\n\n"+
-		"Two charons in two network namespaces of "+releases[0]+" build an ESP tunnel with IKEv2 and a shared secret. 10\n"+
-		"packets are sent under each mistake; the collector runs at the side that counts.\n\n"+
-		"| mistake | counters seen |\n|---|---|\n"+rows.String())
-}
+// The daemons, and what their commands and the runbook's need.
+var (
+	strongSwanPackages = []string{"strongswan-charon", "strongswan-swanctl", "iproute2"}
+	libreswanPackages  = []string{"libreswan", "libnss3-tools", "busybox-static", "iproute2"}
+)
 
 // strongSwan adds its programs to the initramfs.
 func (g *guest) strongSwan(tree string) {
@@ -59,11 +32,19 @@ func (g *guest) strongSwan(tree string) {
 	g.daemon(tree, programs)
 }
 
-// libreswan adds its programs, and the libraries that NSS loads by itself.
+// libreswan adds its programs, the libraries that NSS loads by itself, and a shell
+// for its scripts.
 func (g *guest) libreswan(tree string) {
 	g.t.Helper()
 	g.daemon(tree, []string{tunnel.Pluto, tunnel.Whack, tunnel.AddConn, tunnel.Certutil},
 		"libsoftokn3.so", "libfreebl3.so", "libfreeblpriv3.so")
+	for _, script := range tunnel.Scripts {
+		g.files.Program(script, filepath.Join(tree, script))
+	}
+	g.files.Program("/bin/busybox", filepath.Join(tree, "bin", "busybox"))
+	for _, name := range []string{"sh", "grep"} {
+		g.files.Link("/bin/"+name, "busybox")
+	}
 }
 
 func (g *guest) daemon(tree string, programs []string, libraries ...string) {
@@ -71,6 +52,7 @@ func (g *guest) daemon(tree string, programs []string, libraries ...string) {
 	for _, program := range programs {
 		require.NoError(g.t, g.files.Linked(program, tree, filepath.Join(tree, program)))
 	}
+	require.NoError(g.t, g.files.Linked(provoke.IP, tree, filepath.Join(tree, "bin", "ip")))
 	// The C library loads libgcc_s when a thread is cancelled.
 	for _, library := range append(libraries, "libgcc_s.so.1") {
 		require.NoError(g.t, g.files.Library(tree, library))
