@@ -13,7 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-const slow = 2 * time.Minute
+const slow = 3 * time.Minute
 
 // eventually waits for something that takes a while on a slow machine.
 func eventually(t *testing.T, what string, condition func() bool) {
