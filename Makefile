@@ -98,7 +98,7 @@ e2e: packages $(BIN)/prometheus $(BIN)/promtool ## Drop real packets in scratch 
 
 .PHONY: e2e-newer
 e2e-newer: $(NEWER) $(BIN)/prometheus $(BIN)/promtool ## The configurations, the counters, tunnels and causes in a collector of v0.165 (needs root, iproute2).
-	cd e2e && OTELCOL_XFRM=$(NEWER) PROMETHEUS=$(BIN)/prometheus PROMTOOL=$(BIN)/promtool go test -count=1 -v -timeout 10m \
+	cd e2e && VERIFICATION_DIR= OTELCOL_XFRM=$(NEWER) PROMETHEUS=$(BIN)/prometheus PROMTOOL=$(BIN)/promtool go test -count=1 -v -timeout 10m \
 		-run 'TestShippedConfigurations|TestDocumentedConfigurations|TestDroppedPacketsArrive|TestTunnelsOverlay|TestCauses' .
 
 # With ALL_KERNELS set, tunnels and events are tested on three kernels instead of one, and tunnels with libreswan too.
