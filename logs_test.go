@@ -416,19 +416,25 @@ func TestShutdownLetsAHandOverEnd(t *testing.T) {
 	assert.Empty(t, h.lines())
 }
 
+// block lets the next component block until the end of its context, and waits until it
+// does.
+func (h *logsHarness) block(s *fakeSocket) {
+	blocked := make(chan struct{}, 2)
+	h.consume = func(ctx context.Context, _ plog.Logs) error {
+		blocked <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	h.start()
+	s.arrived <- someRecords(1)
+	<-blocked
+}
+
 func TestShutdownWhileTheNextComponentBlocks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFakeSocket()
 		h := newLogsHarness(t, s)
-		blocked := make(chan struct{}, 2)
-		h.consume = func(ctx context.Context, _ plog.Logs) error {
-			blocked <- struct{}{}
-			<-ctx.Done()
-			return ctx.Err()
-		}
-		h.start()
-		s.arrived <- someRecords(1)
-		<-blocked
+		h.block(s)
 		began := time.Now()
 		h.stop()
 		assert.Equal(t, shutdownPatience, time.Since(began))
@@ -441,15 +447,7 @@ func TestShutdownHeedsItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newFakeSocket()
 		h := newLogsHarness(t, s)
-		blocked := make(chan struct{}, 2)
-		h.consume = func(ctx context.Context, _ plog.Logs) error {
-			blocked <- struct{}{}
-			<-ctx.Done()
-			return ctx.Err()
-		}
-		h.start()
-		s.arrived <- someRecords(1)
-		<-blocked
+		h.block(s)
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
 		began := time.Now()
